@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# The only build file. `make help` lists every target.
+#   make SAN=address,undefined    sanitizers        make CC=clang    the other compiler
+#   make RDK=system|prefix        which librdkafka  make FAIL=1      compiled-in failpoints
+# Objects of different settings never mix: OUT names compiler, sanitizers and failpoints.
+.DEFAULT_GOAL := all
+CC      ?= cc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+comma   := ,
+SET     := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(FAIL),-fail)
+OUT     := build/$(SET)
+BIN     := $(if $(SAN)$(FAIL)$(filter-out gcc,$(notdir $(CC))),$(OUT)/bin,build/bin)
+CLANG   := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+PREFIX  ?= /usr/local
+include tests/stack/deps.mk
+
+WARN    := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wcast-qual \
+	-Wcast-align -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes \
+	-Wold-style-definition -Wwrite-strings -Wvla -Wundef -Wswitch-enum \
+	-Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough \
+	-Wpointer-arith -Wredundant-decls -Wno-missing-field-initializers
+WARN    += $(if $(CLANG),-Wcomma -Wunreachable-code -Wmissing-variable-declarations -Wconditional-uninitialized -Wno-gnu-zero-variadic-macro-arguments,\
+	-Wduplicated-cond -Wlogical-op -Wformat-overflow=2 -Wformat-truncation=1 -Wformat-signedness -Wjump-misses-init -Walloc-zero)
+HARD    := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
+	$(if $(SAN),,-D_FORTIFY_SOURCE=2)
+CPPFLAGS := -D_GNU_SOURCE -Ilib $(DEPS_CFLAGS) $(if $(FAIL),-DSLUICE_FAILPOINTS) -MMD -MP
+CFLAGS  := -std=c17 -O2 -g -fno-omit-frame-pointer $(WARN) $(HARD) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+LDFLAGS := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS  := $(DEPS_LIBS) -lpthread -ldl -lm
+
+# --- what is built: rooms by wildcard, so a new file needs no line here ---
+LIB_C   := $(wildcard lib/*/*.c)
+LIB_O   := $(LIB_C:%.c=$(OUT)/%.o)
+LIB_A   := $(OUT)/libsluice.a
+CMD_DIR := $(filter-out cmd/deploy,$(patsubst %/main.c,%,$(wildcard cmd/*/main.c)))
+CMD_BIN := $(foreach d,$(CMD_DIR),$(BIN)/$(if $(filter cmd/sluicectl,$(d)),sluicectl,sluice-$(notdir $(d))))
+UNIT_C  := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(OUT)/tests/unit/%)
+FUZZ_C  := $(wildcard tests/fuzz/fuzz_*.c)
+TOOL_C  := $(wildcard tests/golden/*.c tests/bench/*.c)
+TOOL_BIN := $(TOOL_C:%.c=$(OUT)/%)
+CHSERVER_C := $(wildcard tests/stack/clickhouse/*.c)
+CHSERVER := $(OUT)/tests/clickhouse-embedded
+
+all: $(CMD_BIN) ## build every program into build/bin/
+$(OUT)/%.o: %.c Makefile | deps
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC    $<" &&) $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter tests/%,$<),-Wno-write-strings) -c -o $@ $<
+$(LIB_A): $(LIB_O)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+define CMD_RULE
+$(2): $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)/*.c)) $(LIB_A)
+	@mkdir -p $$(@D)
+	@echo "  LINK  $$@" && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach d,$(CMD_DIR),$(eval $(call CMD_RULE,$(d),$(BIN)/$(if $(filter cmd/sluicectl,$(d)),sluicectl,sluice-$(notdir $(d))))))
+
+$(UNIT_BIN): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(LIB_A)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(TOOL_BIN): $(OUT)/%: $(OUT)/%.o $(LIB_A)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(CHSERVER): $(CHSERVER_C:%.c=$(OUT)/%.o) $(LIB_A)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- tests ---
+unit: $(UNIT_BIN) ## run the unit tests (cmocka)
+	@for t in $(UNIT_BIN); do $$t > $$t.log 2>&1 && echo "ok   $${t#$(OUT)/tests/}" || { cat $$t.log; echo "FAIL $$t"; exit 1; }; done
+golden: $(TOOL_BIN) ## real Debezium events in, normalised changes out
+	@sh tests/golden/run.sh $(OUT)
+lint: ## floors, foreign headers, banned calls, headers alone, format
+	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
+check: all unit golden lint ## unit, golden and lint: seconds, no servers
+format: ## settle the layout of every C file
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+# --- install ---
+install: all ## install programs, units, SQL and pipelines under DESTDIR/PREFIX
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" BIN="$(BIN)" sh cmd/deploy/install.sh
+clean: ## remove what the compiler made (keeps downloaded dependencies)
+	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
+help: ## list every target with a sentence
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+.PHONY: all unit golden lint check test fault demo demo-down bench fuzz format install deps clean help stack
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
