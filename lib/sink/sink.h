@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink.h -- a place that enriched records go to: ClickHouse, a Redis board, HTTP.
+ *
+ * The worker pushes records and the sink sets each one's outcome when it is known;
+ * until then the record and its bytes are the sink's to read. The lowest pending
+ * offset of a partition bounds what the worker commits. A sink belongs to one
+ * thread. Pushing again what was delivered before must change nothing. */
+#ifndef SINK_SINK_H
+#define SINK_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/record.h"
+
+struct sink;
+struct sink_ops;
+
+enum { SINK_OFFSET_COMMITTED = -1 }; /* start where the consumer group stands */
+
+/* A partition of the enriched topic that this worker was given. */
+struct sink_part {
+	int32_t partition;
+	int64_t committed; /* the group's offset */
+	int64_t end;       /* end offset, read committed */
+	int64_t window;    /* first offset not older than sink_replay_ms; end if none */
+	int64_t start;     /* out: where to read from, or SINK_OFFSET_COMMITTED */
+};
+
+/* config is the driver's own (sink/clickhouse.h ...). Does not connect. */
+enum fate sink_open(const struct sink_ops *ops, const void *config, struct sink **ret_sink,
+    struct err *err) NODISCARD;
+
+/* Connects and checks the target (tables, scripts, login). RETRY or HALT. */
+enum fate sink_connect(struct sink *sink, struct err *err) NODISCARD;
+
+/* New assignment, nothing pending. A sink that keeps its own position sets .start.
+ * RETRY (the worker asks again later) or HALT. */
+enum fate sink_assign(
+    struct sink *sink, struct sink_part *parts, size_t count, struct err *err) NODISCARD;
+
+/* Hands over count records, in order of offset a partition. The sink keeps the
+ * pointers until it has set each outcome. Never blocks, never refuses: the worker
+ * keeps what is pending below its limits. */
+void sink_push(struct sink *sink, struct record *const *records, size_t count);
+
+/* Works for up to wait_ms, sets outcomes. DONE: all fine or nothing to do. RETRY:
+ * the target is busy or gone, pending records stay pending and the worker calls
+ * again after a pause. HALT: stop without committing what is pending. */
+enum fate sink_work(struct sink *sink, int wait_ms, struct err *err) NODISCARD;
+
+/* Finished means: nothing is held back for the sake of a bigger batch. */
+void sink_flush(struct sink *sink);
+
+/* Forgets all pending records without touching them again (revoked or rewound). */
+void sink_drop(struct sink *sink);
+
+/* Called about once a second, also when no record comes: ticks, pings. */
+enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCARD;
+
+/* Age in ms up to which records must be read again when the target is empty; 0 if
+ * the group's offset is the position. */
+int64_t sink_replay_ms(const struct sink *sink);
+
+size_t sink_pending(const struct sink *sink);
+const char *sink_name(const struct sink *sink);
+void sink_close(struct sink *sink); /* accepts NULL */
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink_ops.h -- what a driver fills in. Only files of lib/sink include it.
+ *
+ * There are two kinds. A batch driver gives deliver(), and sink.c does the rest:
+ * it gathers what was pushed until rows_max, bytes_max or age_ms is reached, and
+ * halves a rejected batch until the guilty row stands alone. A window driver gives
+ * push(), work() and drop(), and keeps its own books. */
+#ifndef SINK_SINK_OPS_H
+#define SINK_SINK_OPS_H
+
+#include "sink/sink.h"
+
+struct sink_batch_limits {
+	size_t rows_max;
+	size_t bytes_max;
+	int64_t age_ms; /* since the oldest row was pushed */
+};
+
+struct sink_ops {
+	const char *name; /* as in the configuration: "clickhouse" */
+	size_t state;     /* bytes of driver state, zeroed before open */
+
+	/* Reads its configuration, allocates. HALT only. Never blocks. */
+	enum fate (*open)(void *state, const void *config, struct err *err);
+
+	/* Connects and checks. May block up to the connect timeout. RETRY or HALT.
+	 * Called again after a RETRY; NULL: nothing to do. */
+	enum fate (*connect)(void *state, struct err *err);
+
+	/* As sink_assign. May block. NULL: the group's offset is the position. */
+	enum fate (*assign)(
+	    void *state, struct sink_part *parts, size_t count, struct err *err);
+
+	/* Batch drivers: makes all rows durable or none. May block up to the write
+	 * timeout. RETRY (busy, gone, outcome unknown: the same rows come again, perhaps
+	 * among others), REJECT (one of these rows is bad) or HALT (schema is wrong).
+	 * A driver that knows the guilty row sets its outcome to REJECTED with a reason
+	 * and still delivers the rest. */
+	enum fate (*deliver)(
+	    void *state, struct record *const *records, size_t count, struct err *err);
+	void (*limits)(
+	    void *state, struct sink_batch_limits *ret_limits); /* asked before each batch */
+
+	/* Window drivers; see sink.h. */
+	void (*push)(void *state, struct record *const *records, size_t count);
+	enum fate (*work)(void *state, int wait_ms, struct err *err);
+	void (*drop)(void *state);
+	size_t (*pending)(const void *state);
+
+	enum fate (*tick)(void *state, int64_t wall_ms, struct err *err); /* NULL: nothing */
+	int64_t (*replay_ms)(const void *state);                          /* NULL: 0 */
+
+	/* Never fails, never blocks, accepts a state whose open() refused. */
+	void (*close)(void *state);
+};
+
+/* Marks a record as rejected with a formatted reason. */
+void sink_reject(struct record *record, const char *fmt, ...) PRINTF(2, 3);
+
+extern const struct sink_ops sink_null; /* takes everything, keeps nothing */
+extern const struct sink_ops sink_fail; /* scripted refusals, for tests */
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* change.h -- one Debezium event, read lazily.
+ *
+ * change_read() finds the envelope's fields and leaves before and after as JSON
+ * text; row_read() then takes just the columns that a query asks for. With or
+ * without the {"schema","payload"} wrapper, or already unwrapped. Nothing is
+ * built that was not asked for; slices borrow from the message. Formats: Debezium
+ * 3.3 documentation (postgresql.adoc) and Kafka Connect's JsonConverter. */
+#ifndef WIRE_CHANGE_H
+#define WIRE_CHANGE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "wire/value.h"
+
+enum change_kind {
+	CHANGE_ROW,       /* op is c, u, d or r */
+	CHANGE_TRUNCATE,  /* op t */
+	CHANGE_TOMBSTONE, /* null value */
+	CHANGE_OTHER,     /* heartbeat, logical message m, transaction BEGIN/END */
+};
+
+enum change_snapshot { SNAPSHOT_NO, SNAPSHOT_INITIAL, SNAPSHOT_INCREMENTAL };
+
+struct change {
+	enum change_kind kind;
+	char op;             /* c u d r t m */
+	struct slice before; /* JSON object; p NULL when null or missing */
+	struct slice after;
+	struct slice schema; /* the value's schema object; p NULL without schemas */
+	bool unwrapped;      /* the value is the row itself; after is the whole value */
+	enum change_snapshot snapshot;
+	struct slice db_schema, db_table;
+	bool has_lsn, has_tx_id, has_sequence;
+	int64_t lsn;      /* source.lsn */
+	int64_t tx_id;    /* source.txId */
+	int64_t sequence; /* sequence[0]: end LSN of the last commit */
+	int64_t ts_ms;    /* source.ts_ms, commit time; 0 when missing */
+	int64_t ts_us;    /* source.ts_us, or ts_ms * 1000 */
+};
+
+/* value.p NULL is a tombstone. REJECT on anything undecodable or of the wrong
+ * shape, with what and where (byte offset). */
+enum fate change_read(struct slice value, struct change *ret_change, struct err *err) NODISCARD;
+
+/* The columns a query wants of a table, in the order their values are handed out. */
+struct row_column {
+	const char *name;
+	struct pgtype type;
+};
+struct row_plan;
+struct row_plan *row_plan_new(const struct row_column *columns, size_t count);
+void row_plan_free(struct row_plan *plan);
+
+/* Takes the plan's columns out of a JSON row object (before, after or a key's
+ * payload) into ret_values[count]. Missing fields and unchanged-TOAST placeholders
+ * are VALUE_UNSET. schema may be empty: the encoding is then told from the type
+ * and the JSON (see the modes in Debezium's documentation). REJECT names the column. */
+enum fate row_read(const struct row_plan *plan, struct slice object, struct slice schema,
+    struct arena *arena, struct value *ret_values, struct err *err) NODISCARD;
+
+#endif
