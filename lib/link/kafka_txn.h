@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kafka_txn.h -- a transactional producer: records and the offsets they came from, or neither.
+ *
+ * kafka_txn_run does a whole batch. What it returns decides everything: after
+ * GO_ON the batch is done; after ABORTED nothing of it stands or is certain, so
+ * the caller drops it and rewinds its consumer. A producer whose EndTxn or
+ * TxnOffsetCommit went out twice is replaced before the next transaction: the
+ * late copy would end that one (no librdkafka speaks Kafka's defence against it).
+ * Open it before the consumer subscribes: that aborts the predecessor's transaction. */
+#ifndef LINK_KAFKA_TXN_H
+#define LINK_KAFKA_TXN_H
+
+#include "link/kafka_consumer.h"
+
+struct kafka_txn;
+
+enum kafka_verdict {
+	KAFKA_GO_ON = 0, /* it is done; err is untouched */
+	KAFKA_ABORTED,   /* undone (or to be undone): drop the batch, rewind */
+	KAFKA_RECREATE,  /* this producer is finished: kafka_txn_recover */
+	KAFKA_EXIT,      /* stop: exit 3, or 4 if err says so (kafka_wants_restart) */
+};
+
+struct kafka_txn_conf {
+	struct kafka_conf common;
+	const char *transactional_id; /* <group>-<slot>: stable, one owner */
+	int64_t timeout_ms;           /* transaction.timeout.ms; 0: 15 s */
+	int64_t linger_ms;            /* 0: 5 */
+	int64_t queue_messages;       /* 0: 200000; at least twice the batch */
+};
+
+struct kafka_txn_stats {
+	int64_t commits, aborts, recreated, rotated;
+};
+
+/* Fences the predecessor and aborts its transaction. Waits for brokers for as long
+ * as it is not told to stop. HALT: stopped, a property was refused, or another owner
+ * of the id stands against us. */
+enum fate kafka_txn_open(
+    struct kafka_txn **ret_txn, const struct kafka_txn_conf *conf, struct err *err) NODISCARD;
+void kafka_txn_close(
+    struct kafka_txn *txn); /* an open transaction is aborted by the successor */
+
+/* Also warms the topic up, so that the first produce is not late. HALT: no such topic. */
+enum fate kafka_txn_partitions(
+    struct kafka_txn *txn, const char *topic, int32_t *ret_count, struct err *err) NODISCARD;
+/* Records whose kafka_out_size is above this are refused by must(): dead-letter them before. */
+size_t kafka_txn_size_max(const struct kafka_txn *txn);
+
+/* begin, produce all, send offsets, commit; aborts, replaces and rotates as needed.
+ * parts: the offsets to commit (next to read) with metadata, under the consumer's
+ * frozen group metadata; none: only the records. Returns GO_ON, ABORTED or EXIT. */
+enum kafka_verdict kafka_txn_run(struct kafka_txn *txn, const struct kafka_out *outs,
+    size_t count, struct kafka_consumer *consumer, const struct kafka_part *parts,
+    size_t part_count, struct err *err) NODISCARD;
+
+/* The same in steps, for callers that do not hold all records at once. After any
+ * verdict but GO_ON the only step left is recover, which returns ABORTED or EXIT. */
+enum kafka_verdict kafka_txn_begin(struct kafka_txn *txn, struct err *err) NODISCARD;
+enum kafka_verdict kafka_txn_produce(
+    struct kafka_txn *txn, const struct kafka_out *out, struct err *err) NODISCARD;
+enum kafka_verdict kafka_txn_commit(struct kafka_txn *txn, struct kafka_consumer *consumer,
+    const struct kafka_part *parts, size_t part_count, struct err *err) NODISCARD;
+enum kafka_verdict kafka_txn_recover(
+    struct kafka_txn *txn, enum kafka_verdict verdict, struct err *err) NODISCARD;
+
+/* Serves callbacks between transactions; does not block. */
+void kafka_txn_serve(struct kafka_txn *txn);
+void kafka_txn_stats(const struct kafka_txn *txn, struct kafka_txn_stats *ret_stats);
+
+#endif
