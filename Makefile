@@ -79,6 +79,7 @@ format: ## settle the layout of every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
 # --- install ---
+stack: $(if $(CHSERVER_C),$(CHSERVER)) ## build the embedded ClickHouse that tests/stack runs
 install: all ## install programs, units, SQL and pipelines under DESTDIR/PREFIX
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" BIN="$(BIN)" sh cmd/deploy/install.sh
 clean: ## remove what the compiler made (keeps downloaded dependencies)
