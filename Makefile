@@ -59,8 +59,10 @@ $(2): $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)/*.c)) $(LIB_A)
 endef
 $(foreach d,$(CMD_DIR),$(eval $(call CMD_RULE,$(d),$(BIN)/$(if $(filter cmd/sluicectl,$(d)),sluicectl,sluice-$(notdir $(d))))))
 
+# test_X of the embedded ClickHouse links its X.o
+$(foreach t,$(filter tests/unit/clickhouse/%,$(UNIT_C)),$(eval $(t:%.c=$(OUT)/%): $(t:tests/unit/clickhouse/test_%.c=$(OUT)/tests/stack/clickhouse/%.o)))
 $(UNIT_BIN): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(LIB_A)
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_A) -lcmocka $(LDLIBS)
 $(TOOL_BIN): $(OUT)/%: $(OUT)/%.o $(LIB_A)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(CHSERVER): $(CHSERVER_C:%.c=$(OUT)/%.o) $(LIB_A)
