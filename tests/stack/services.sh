@@ -138,7 +138,10 @@ ready_connect() {
 clickhouse_bin=$root/build/gcc/tests/clickhouse-embedded
 prepare_clickhouse() {
 	mkdir -p "$dir/data/clickhouse"
-	make -s -C "$root" stack
+	make -s -C "$root" stack && return
+	# A tree that does not build just now shall not keep the servers down.
+	[[ -x $clickhouse_bin ]] || die "the embedded ClickHouse was not built"
+	echo "stack: make stack failed; the clickhouse built before is started" >&3
 }
 argv_clickhouse() {
 	argv=("$clickhouse_bin" --path "$dir/data/clickhouse" --port "$(port clickhouse)"

@@ -21,7 +21,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = "postgres kafka controller connect clickhouse redis receiver router listen".split()
-SERVICES = "postgres redis kafka connect".split()
+SERVICES = "postgres redis kafka connect clickhouse".split()
 
 
 def free_ports(count):
