@@ -37,6 +37,8 @@ serve(struct request *request, const char *url)
 		return reply_text(request, MHD_HTTP_NOT_FOUND,
 		    "There is no handle for this path. Use / or /ping for health checks.\n");
 	request_read_arguments(request);
+	if (request->body_len > request->server->body_max)
+		return reply_error(request, too_large, 0);
 	if (!request->query && strcmp(request->method, "POST") != 0)
 		return reply_text(request, MHD_HTTP_OK, "Ok.\n");
 	return run_request(request);

@@ -68,9 +68,11 @@ request_body_add(struct request *request, const char *p, size_t len)
 {
 	if (request->body_fd < 0)
 		request->body_fd = memfd_create("body", MFD_CLOEXEC);
-	if (request->body_fd < 0 || request->body_len + len > request->server->body_max)
+	if (request->body_fd < 0)
 		return false;
 	request->body_len += len;
+	if (request->body_len > request->server->body_max)
+		return true; /* not kept; refused when it ends */
 	while (len) {
 		ssize_t n = write(request->body_fd, p, len);
 

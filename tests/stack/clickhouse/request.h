@@ -71,7 +71,8 @@ struct request {
 struct request *request_new(struct server *server, const char *method);
 void request_free(struct request *request);
 
-/* More of the body; false when it cannot be kept or grows past the limit. */
+/* More of the body; false when it cannot be kept. What grows past the server's
+ * limit is counted only: the caller refuses it at the end. */
 bool request_body_add(struct request *request, const char *p, size_t len);
 /* Maps the body; a request without one has an empty slice. */
 bool request_body_map(struct request *request);
