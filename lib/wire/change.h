@@ -25,13 +25,14 @@ enum change_snapshot { SNAPSHOT_NO, SNAPSHOT_INITIAL, SNAPSHOT_INCREMENTAL };
 
 struct change {
 	enum change_kind kind;
-	char op;             /* c u d r t m */
+	char op;             /* c u d r t m; 0 when the event has none */
 	struct slice before; /* JSON object; p NULL when null or missing */
 	struct slice after;
 	struct slice schema; /* the value's schema object; p NULL without schemas */
-	bool unwrapped;      /* the value is the row itself; after is the whole value */
+	bool unwrapped; /* the value is the row itself: in before when it is a d, else in after
+			 */
 	enum change_snapshot snapshot;
-	struct slice db_schema, db_table;
+	struct slice db_schema, db_table; /* as between the quotes; p NULL when missing */
 	bool has_lsn, has_tx_id, has_sequence;
 	int64_t lsn;      /* source.lsn */
 	int64_t tx_id;    /* source.txId */

@@ -4,7 +4,8 @@
  * A walk goes over one checked value; members and elements come out as raw slices
  * that are whole JSON values and can be walked in turn. Duplicate member names,
  * trailing bytes, bad UTF-8, lone surrogates and depth beyond JSON_DEPTH_MAX are
- * refused. Numbers stay text. */
+ * refused, and so is a NUL in a name. Numbers stay text: integers beyond int64 and
+ * reals beyond a double are accepted. */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H
 
@@ -42,12 +43,18 @@ struct json_walk {
 	bool name_escaped; /* name holds a backslash */
 	struct slice value;
 	const char *at, *end;
+	bool is_object;
 };
 struct json_walk json_walk(struct slice raw);
 bool json_next(struct json_walk *walk);
+/* Whether the walk's current name spells name, escapes taken into account. */
+bool json_name_eq(const struct json_walk *walk, struct slice name);
 
 /* The member of a checked object, or a slice with p NULL. */
 struct slice json_member(struct slice object, struct slice name);
+
+/* What stands between the quotes of a checked JSON string, escapes as they are. */
+struct slice json_inner(struct slice raw);
 
 /* Decoded text of a checked JSON string. Borrows raw when it holds no escape,
  * else is written into the arena. p NULL when the arena is full. */

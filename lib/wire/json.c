@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/json.h"
+
+#include "base/must.h"
+#include "wire/json_scan.h"
+#include "wire/json_string.h"
+
+enum json_kind
+json_kind_of(struct slice raw)
+{
+	must(raw.len);
+	switch (raw.p[0]) {
+	case '{': return JSON_OBJECT;
+	case '[': return JSON_ARRAY;
+	case '"': return JSON_STRING;
+	case 't': return JSON_TRUE;
+	case 'f': return JSON_FALSE;
+	case 'n': return JSON_NULL;
+	default: return JSON_NUMBER;
+	}
+}
+
+enum fate
+json_check(struct slice text, struct slice *ret_raw, struct err *err)
+{
+	struct json_scan scan;
+	struct slice raw = { 0 };
+	enum fate fate;
+
+	json_scan_init(&scan, text);
+	if (json_scan_value(&scan, &raw) && json_scan_end(&scan))
+		*ret_raw = raw;
+	fate = json_scan_refusal(&scan, err);
+	json_scan_finish(&scan);
+	return fate;
+}
+
+/* --- walks over checked text: nothing is checked again --- */
+
+static inline bool
+blank(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline const char *
+skip_blanks(const char *p, const char *end)
+{
+	while (p < end && blank(*p))
+		p++;
+	return p;
+}
+
+/* p stands behind the opening quote; the closing quote is returned. */
+static inline const char *
+string_end(const char *p, const char *end, bool *ret_escaped)
+{
+	bool escaped = false;
+
+	for (;;) {
+		const char *quote = memchr(p, '"', (size_t)(end - p));
+		const char *slash = memchr(p, '\\', (size_t)(quote - p));
+		if (!slash)
+			break;
+		escaped = true;
+		p = slash + 2;
+	}
+	*ret_escaped = escaped;
+	return memchr(p, '"', (size_t)(end - p));
+}
+
+/* p stands on an opening bracket; returns behind its partner. */
+static const char *
+nested_end(const char *p, const char *end)
+{
+	unsigned depth = 0;
+	bool escaped;
+
+	for (; p < end; p++) {
+		if (*p == '"')
+			p = string_end(p + 1, end, &escaped);
+		else if (*p == '{' || *p == '[')
+			depth++;
+		else if ((*p == '}' || *p == ']') && --depth == 0)
+			return p + 1;
+	}
+	return end;
+}
+
+static inline const char *
+value_end(const char *p, const char *end)
+{
+	bool escaped;
+
+	if (*p == '"')
+		return string_end(p + 1, end, &escaped) + 1;
+	if (*p == '{' || *p == '[')
+		return nested_end(p, end);
+	while (p < end && *p != ',' && *p != '}' && *p != ']' && !blank(*p))
+		p++;
+	return p;
+}
+
+struct json_walk
+json_walk(struct slice raw)
+{
+	enum json_kind kind = json_kind_of(raw);
+
+	must(kind == JSON_OBJECT || kind == JSON_ARRAY);
+	return (struct json_walk){
+		.at = raw.p, .end = raw.p + raw.len, .is_object = kind == JSON_OBJECT
+	};
+}
+
+bool
+json_next(struct json_walk *walk)
+{
+	const char *p, *end = walk->end, *quote;
+
+	if (walk->at >= end)
+		return false;
+	p = skip_blanks(walk->at + 1, end); /* behind '{', '[' or ',' */
+	if (p >= end || *p == '}' || *p == ']') {
+		walk->at = end;
+		return false;
+	}
+	if (walk->is_object) {
+		quote = string_end(p + 1, end, &walk->name_escaped);
+		walk->name = slice_of(p + 1, (size_t)(quote - p) - 1);
+		p = skip_blanks(quote + 1, end);
+		p = skip_blanks(p + 1, end); /* the colon */
+	}
+	quote = value_end(p, end);
+	walk->value = slice_of(p, (size_t)(quote - p));
+	walk->at = skip_blanks(quote, end);
+	return true;
+}
+
+bool
+json_name_eq(const struct json_walk *walk, struct slice name)
+{
+	return json_name_is((struct json_name){ .p = walk->name.p,
+				.len = (uint32_t)walk->name.len,
+				.escaped = walk->name_escaped },
+	    name);
+}
+
+struct slice
+json_member(struct slice object, struct slice name)
+{
+	struct json_walk walk = json_walk(object);
+
+	while (json_next(&walk))
+		if (json_name_eq(&walk, name))
+			return walk.value;
+	return (struct slice){ 0 };
+}
+
+struct slice
+json_inner(struct slice raw)
+{
+	must(raw.len >= 2 && raw.p[0] == '"');
+	return slice_of(raw.p + 1, raw.len - 2);
+}
+
+struct slice
+json_text(struct slice raw, struct arena *arena)
+{
+	struct slice inner = json_inner(raw);
+	struct json_bytes bytes;
+	char *out;
+	size_t len = 0;
+
+	if (!inner.len || !memchr(inner.p, '\\', inner.len))
+		return inner;
+	out = arena_alloc(arena, inner.len);
+	if (!out)
+		return (struct slice){ 0 };
+	bytes = json_bytes(inner);
+	for (int c = json_byte(&bytes); c >= 0; c = json_byte(&bytes))
+		out[len++] = (char)c;
+	return slice_of(out, len);
+}
+
+void
+json_quote(struct buf *out, struct slice text)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t from = 0;
+
+	buf_byte(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_put(out, text.p + from, i - from);
+		from = i + 1;
+		buf_byte(out, '\\');
+		switch (c) {
+		case '"':
+		case '\\': buf_byte(out, (char)c); break;
+		case '\b': buf_byte(out, 'b'); break;
+		case '\f': buf_byte(out, 'f'); break;
+		case '\n': buf_byte(out, 'n'); break;
+		case '\r': buf_byte(out, 'r'); break;
+		case '\t': buf_byte(out, 't'); break;
+		default:
+			buf_put(out, "u00", 3);
+			buf_byte(out, hex[c >> 4]);
+			buf_byte(out, hex[c & 15]);
+		}
+	}
+	buf_put(out, text.p + from, text.len - from);
+	buf_byte(out, '"');
+}
