@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded ClickHouse, asked by clients that know nothing of it.
+"""The embedded ClickHouse over plain HTTP: each test file's server is its own.
 
-Each test file's server is its own: a free port, a folder under pytest's. Every
-request has a timeout, since the engine's known faults are statements that hang.
+Every request has a timeout, since the engine's known faults are statements that hang.
 """
+import base64
 import gzip
 import hashlib
 import http.client
 import json
-import os
-import pathlib
-import signal
 import socket
 import struct
 import subprocess
@@ -18,91 +15,11 @@ import threading
 import time
 import urllib.parse
 
-import clickhouse_connect
 import lz4.frame
 import pytest
 import zstandard
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SLUICE_CLICKHOUSE", str(ROOT / "build/gcc/tests/clickhouse-embedded"))
-LIBRARY = str(ROOT / "build/deps/chdb/libchdb.so")
-NODE = ROOT / "build/deps/node"
-TIMEOUT = 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers = response.status, response.headers
-        self.body = response.read()
-
-    @property
-    def text(self):
-        return self.body.decode()
-
-    @property
-    def code(self):
-        return self.headers.get("X-ClickHouse-Exception-Code")
-
-
-class Server:
-    def __init__(self, folder, *more):
-        self.port, self.folder, self.more = free_port(), folder, more
-        self.log = open(str(folder) + ".log", "ab")
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [BINARY, "--path", str(self.folder), "--port", str(self.port), "--lib", LIBRARY, *self.more],
-            stderr=self.log)
-        end = time.monotonic() + TIMEOUT
-        while True:
-            try:
-                assert self.request("GET", "/ping").text == "Ok.\n"
-                return
-            except OSError:
-                assert self.process.poll() is None, pathlib.Path(self.log.name).read_text()
-                assert time.monotonic() < end, "the server does not come up"
-                time.sleep(0.02)
-
-    def stop(self):
-        self.process.terminate()
-        status = self.process.wait(TIMEOUT)
-        self.log.close()
-        return status
-
-    def connection(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
-
-    def request(self, method, path, body=None, headers=None):
-        connection = self.connection()
-        try:
-            connection.request(method, path, body=body, headers=headers or {})
-            return Answer(connection.getresponse())
-        finally:
-            connection.close()
-
-    def post(self, sql, body=None, headers=None, **arguments):
-        """sql in the URL when there is a body, else as the body."""
-        if body is not None:
-            arguments["query"] = sql
-        return self.request("POST", "/?" + urllib.parse.urlencode(arguments), sql.encode() if body is None else body, headers)
-
-    def ask(self, sql, body=None, headers=None, **arguments):
-        answer = self.post(sql, body, headers, **arguments)
-        assert answer.status == 200, answer.text
-        return answer.text
-
-    def kb(self, field):
-        for line in open(f"/proc/{self.process.pid}/status"):
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-        raise AssertionError(field)
+from clickhouse_server import BINARY, LIBRARY, TIMEOUT, Answer, Server, free_port
 
 
 @pytest.fixture(scope="module")
@@ -419,7 +336,6 @@ def test_a_client_that_leaves_stops_its_stream(server):
 # --- users and limits -------------------------------------------------------
 
 def basic(name, password):
-    import base64
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
@@ -483,37 +399,3 @@ def test_one_process_a_folder_and_a_port(server, tmp_path):
     assert "--users FILE" in start("--help").stdout
     bound = subprocess.run(["ss", "-Hltn", f"sport = :{server.port}"], capture_output=True, text=True, timeout=TIMEOUT).stdout
     assert f"127.0.0.1:{server.port}" in bound and "0.0.0.0:*" in bound and f"0.0.0.0:{server.port}" not in bound
-
-
-# --- the unmodified clients -------------------------------------------------
-
-def test_clickhouse_client_for_node(server):
-    if not (NODE / "node_modules/@clickhouse/client").exists():
-        NODE.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "@clickhouse/client@1.23.1"], cwd=NODE, check=True, timeout=120)
-    run = subprocess.run(["node", str(ROOT / "tests/integration/clickhouse_client.mjs"), str(server.port), str(NODE)],
-                         capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("ok   ") == 28
-
-
-def test_eight_clients_at_once(server):
-    server.ask("CREATE OR REPLACE TABLE eight (c UInt8, i UInt32, s String) ENGINE = MergeTree ORDER BY (c, i)")
-    failures = []
-
-    def client(number):
-        try:
-            c = clickhouse_connect.get_client(host="127.0.0.1", port=server.port, send_receive_timeout=TIMEOUT)
-            for round_ in range(10):
-                c.insert("eight", [[number, round_ * 100 + k, "x" * k] for k in range(100)], column_names=["c", "i", "s"])
-                seen = c.query("SELECT count(), max(i) FROM eight WHERE c = {c:UInt8}", parameters={"c": number}).result_rows
-                assert seen == [(round_ * 100 + 100, round_ * 100 + 99)], seen
-                assert len(c.query("SELECT number FROM numbers(70000)").result_rows) == 70000
-            c.close()
-        except Exception as e:
-            failures.append(repr(e))
-    threads = [threading.Thread(target=client, args=(n,)) for n in range(8)]
-    [t.start() for t in threads]
-    [t.join(60) for t in threads]
-    assert failures == []
-    assert server.ask("SELECT count(), uniqExact(c, i) FROM eight") == "8000\t8000\n"

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "reply.h"
@@ -112,6 +113,15 @@ http_start(struct server *server, uint16_t port, struct http **ret_http, struct 
 		    err, FATE_HALT, "port %" PRIu16 " on 127.0.0.1: %s", port, strerror(errno));
 	*ret_http = (struct http *)daemon;
 	return FATE_DONE;
+}
+
+void
+http_quiesce(struct http *http)
+{
+	int fd = MHD_quiesce_daemon((struct MHD_Daemon *)http);
+
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 void

@@ -15,6 +15,7 @@ enum { HTTP_CONNECTIONS_MAX = 256 };
 /* HALT when the port is taken. The server outlives the http. */
 enum fate http_start(
     struct server *server, uint16_t port, struct http **ret_http, struct err *err) NODISCARD;
-void http_stop(struct http *http); /* waits for the requests that run */
+void http_quiesce(struct http *http); /* no new connections */
+void http_stop(struct http *http);    /* breaks off the connections that are left */
 
 #endif

@@ -13,7 +13,7 @@
 #include "folder.h"
 #include "http.h"
 
-enum { STOP_PATIENCE_S = 5 };
+enum { STOP_PATIENCE_S = 5, FINISH_MS = 1000 };
 
 static const char *opt_path = "build/clickhouse", *opt_users, *opt_log;
 static const char *opt_library = "build/deps/chdb/libchdb.so";
@@ -93,16 +93,30 @@ too_long(int signal_number)
 }
 
 static void
-stop(struct http *http)
+wait_idle(struct server *server, int64_t patience_ms)
 {
-	struct engine_conn *conn = engine_connect();
+	int64_t end_ms = clock_mono_ms() + patience_ms;
+
+	while (atomic_load(&server->active) && clock_mono_ms() < end_ms)
+		clock_sleep_ms(10);
+}
+
+/* Short requests finish, long ones are cancelled and say so to their clients. */
+static void
+stop(struct server *server, struct http *http)
+{
+	struct engine_conn *conn;
 
 	must(signal(SIGALRM, too_long) != SIG_ERR);
 	(void)alarm(STOP_PATIENCE_S);
+	http_quiesce(http);
+	wait_idle(server, FINISH_MS);
+	conn = engine_connect();
 	if (conn)
 		engine_result_free(
 		    engine_query(conn, SLICE("KILL QUERY WHERE 1 ASYNC"), "Null", NULL));
 	engine_disconnect(conn);
+	wait_idle(server, FINISH_MS);
 	http_stop(http);
 	sessions_close();
 	engine_close();
@@ -133,7 +147,7 @@ main(int argc, char **argv)
 	log_event(LOG_INFO, "ready", "port=%lld version=%s ms=%lld", (long long)opt_port,
 	    engine_facts()->version, (long long)(clock_mono_ms() - began_ms));
 	wait_for_stop(&set);
-	stop(http);
+	stop(&server, http);
 	log_event(LOG_INFO, "stopped", "port=%lld", (long long)opt_port);
 	_exit(EXIT_SUCCESS);
 }

@@ -43,6 +43,7 @@ request_new(struct server *server, const char *method)
 
 	must(request);
 	request->server = server;
+	atomic_fetch_add(&server->active, 1);
 	request->method = method;
 	request->began_us = clock_mono_us();
 	request->body_fd = -1;
@@ -58,6 +59,7 @@ request_free(struct request *request)
 	if (!request)
 		return;
 	request_release(request);
+	atomic_fetch_sub(&request->server->active, 1);
 	buf_finish(&request->settings);
 	buf_finish(&request->stream.end);
 	free(request);

@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -24,8 +25,9 @@ struct server {
 	struct users users;
 	char host[128];
 	uint64_t body_max;
-	sem_t slots; /* requests that may run at once */
-	FILE *log;   /* a line a request, or NULL */
+	sem_t slots;       /* requests that may run at once */
+	atomic_int active; /* requests whose answer has not left */
+	FILE *log;         /* a line a request, or NULL */
 };
 
 struct stream {
