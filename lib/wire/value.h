@@ -79,11 +79,14 @@ struct value {
 };
 
 /* Text as Postgres prints it (libpq's text results) -> value. REJECT with
- * SQLSTATE 22P02/22007/22008/22003 and Postgres' wording. text may be kept. */
+ * SQLSTATE 22P02/22007/22008/22003 and Postgres' wording; RETRY (53200) when the
+ * arena is full. text may be kept. The typmod is not applied, json is not checked,
+ * and char(n) keeps its padding as Postgres prints it (value_compare passes over
+ * it). An array literal's elements go by type.elem; lower bounds are dropped. */
 enum fate value_from_text(struct pgtype type, struct slice text, struct arena *arena,
     struct value *ret_value, struct err *err) NODISCARD;
 
-/* Appends what Postgres prints for a SET value. */
+/* Appends what Postgres prints for a SET value (bool: t or f, as libpq hands it out). */
 void value_to_text(struct buf *out, struct pgtype type, const struct value *value);
 
 /* Appends a JSON value in the form of the enriched topic: NULL -> null, numbers
@@ -103,6 +106,8 @@ int value_compare(struct pgtype type, const struct value *a, const struct value 
 
 /* From pg_type.oid of a base type; TYPE_OTHER when unknown. */
 enum type_kind type_kind_of_oid(uint32_t oid);
+/* The elements of an array type's oid (integer[] -> TYPE_INT4); else TYPE_OTHER. */
+enum type_kind type_elem_of_oid(uint32_t array_oid);
 /* Appends "integer", "numeric(18,3)", "timestamp with time zone": format_type's words. */
 void type_print(struct buf *out, struct pgtype type);
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/scalar.h"
+
+#include <strings.h>
+
+static const char hex_digits[16] = "0123456789abcdef";
+
+/* The value of a hex digit, or -1. */
+static int
+hex_value(char c)
+{
+	static const int8_t letters[] = { 10, 11, 12, 13, 14, 15 };
+
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? letters[c - 'a'] : -1;
+}
+
+static struct slice
+trim(struct slice s)
+{
+	while (s.len > 0 && (s.p[0] == ' ' || (s.p[0] >= '\t' && s.p[0] <= '\r')))
+		s = slice_of(s.p + 1, s.len - 1);
+	while (s.len > 0 &&
+	       (s.p[s.len - 1] == ' ' || (s.p[s.len - 1] >= '\t' && s.p[s.len - 1] <= '\r')))
+		s.len--;
+	return s;
+}
+
+static enum fate
+refuse(struct err *err, const char *type, struct slice text)
+{
+	return err_code(err, FATE_REJECT, "22P02", "invalid input syntax for type %s: \"%.*s\"",
+	    type, SLICE_ARG(text));
+}
+
+enum fate
+bool_parse(struct slice text, bool *ret, struct err *err)
+{
+	/* Any prefix of at least .least letters, as parse_bool_with_len has it. */
+	static const struct {
+		const char *word;
+		size_t least;
+		bool value;
+	} words[] = { { "true", 1, true }, { "false", 1, false }, { "yes", 1, true },
+		{ "no", 1, false }, { "on", 2, true }, { "off", 2, false }, { "1", 1, true },
+		{ "0", 1, false } };
+	struct slice s = trim(text);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (s.len >= words[i].least && s.len <= strlen(words[i].word) &&
+		    strncasecmp(s.p, words[i].word, s.len) == 0) {
+			*ret = words[i].value;
+			return FATE_DONE;
+		}
+	}
+	return refuse(err, "boolean", text);
+}
+
+/* Digits only; false on anything else. The value stops growing beyond bigint. */
+static bool
+take_magnitude(struct slice s, uint64_t *ret, bool *ret_beyond)
+{
+	uint64_t value = 0;
+	bool beyond = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (digit > 9)
+			return false;
+		if (value > (UINT64_MAX - digit) / 10)
+			beyond = true;
+		else
+			value = value * 10 + digit;
+	}
+	*ret = value;
+	*ret_beyond = beyond;
+	return s.len > 0;
+}
+
+enum fate
+int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
+{
+	const char *type = bytes == 2 ? "smallint" : bytes == 4 ? "integer" : "bigint";
+	uint64_t limit = (uint64_t)1 << (8 * bytes - 1), value;
+	struct slice s = trim(text);
+	bool minus = s.len > 0 && s.p[0] == '-', beyond;
+
+	if (s.len > 0 && (s.p[0] == '-' || s.p[0] == '+'))
+		s = slice_of(s.p + 1, s.len - 1);
+	if (!take_magnitude(s, &value, &beyond))
+		return refuse(err, type, text);
+	if (beyond || value > limit - (minus ? 0 : 1))
+		return err_code(err, FATE_REJECT, "22003",
+		    "value \"%.*s\" is out of range for type %s", SLICE_ARG(text), type);
+	*ret = minus ? (int64_t)(0 - value) : (int64_t)value;
+	return FATE_DONE;
+}
+
+void
+int_print(struct buf *out, int64_t value)
+{
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (value < 0)
+		buf_byte(out, '-');
+	buf_put(out, p, (size_t)(text + sizeof(text) - p));
+}
+
+/* Where the 16 bytes of the usual form stand in its 36 characters. */
+static const uint8_t uuid_places[UUID_SIZE] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28,
+	30, 32, 34 };
+
+/* Every form uuid_in takes: braces, and a hyphen after any four digits. */
+static bool
+uuid_parse_odd(struct slice s, uint8_t *ret)
+{
+	const char *p = s.p, *end = s.p + s.len;
+	bool braces = p < end && *p == '{';
+
+	p += braces;
+	for (int i = 0; i < UUID_SIZE; i++) {
+		int high = end - p >= 2 ? hex_value(p[0]) : -1;
+		int low = end - p >= 2 ? hex_value(p[1]) : -1;
+
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+		p += 2;
+		if (p < end && *p == '-' && i % 2 == 1 && i < UUID_SIZE - 1)
+			p++;
+	}
+	if (braces && (p == end || *p++ != '}'))
+		return false;
+	return p == end;
+}
+
+enum fate
+uuid_parse(struct slice text, uint8_t ret[UUID_SIZE], struct err *err)
+{
+	uint8_t uuid[UUID_SIZE];
+	const char *p = text.p;
+	int bad = 0;
+
+	if (text.len == UUID_TEXT && p[8] == '-' && p[13] == '-' && p[18] == '-' &&
+	    p[23] == '-') {
+		for (int i = 0; i < UUID_SIZE; i++) {
+			int high = hex_value(p[uuid_places[i]]);
+			int low = hex_value(p[uuid_places[i] + 1]);
+
+			bad |= high | low;
+			uuid[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+		}
+		if (bad >= 0) {
+			memcpy(ret, uuid, sizeof(uuid));
+			return FATE_DONE;
+		}
+	}
+	if (!uuid_parse_odd(text, uuid))
+		return refuse(err, "uuid", text);
+	memcpy(ret, uuid, sizeof(uuid));
+	return FATE_DONE;
+}
+
+void
+uuid_print(struct buf *out, const uint8_t uuid[UUID_SIZE])
+{
+	char text[UUID_TEXT];
+
+	text[8] = text[13] = text[18] = text[23] = '-';
+	for (int i = 0; i < UUID_SIZE; i++) {
+		text[uuid_places[i]] = hex_digits[uuid[i] >> 4];
+		text[uuid_places[i] + 1] = hex_digits[uuid[i] & 15];
+	}
+	buf_put(out, text, sizeof(text));
+}
+
+static enum fate
+bytea_hex(struct slice s, uint8_t *to, size_t *ret_len, struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i += 2, n++) {
+		int high, low;
+
+		if (s.p[i] == ' ' || s.p[i] == '\n' || s.p[i] == '\t' || s.p[i] == '\r') {
+			i--;
+			n--;
+			continue;
+		}
+		high = hex_value(s.p[i]);
+		if (high >= 0 && i + 1 == s.len)
+			return err_code(err, FATE_REJECT, "22023",
+			    "invalid hexadecimal data: odd number of digits");
+		low = high < 0 ? -1 : hex_value(s.p[i + 1]);
+		if (low < 0)
+			return err_code(err, FATE_REJECT, "22023",
+			    "invalid hexadecimal digit: \"%c\"", s.p[high < 0 ? i : i + 1]);
+		to[n] = (uint8_t)(high << 4 | low);
+	}
+	*ret_len = n;
+	return FATE_DONE;
+}
+
+static bool
+is_octal(const char *p)
+{
+	return p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
+	       p[2] <= '7';
+}
+
+static enum fate
+bytea_escape(struct slice s, uint8_t *to, size_t *ret_len, struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; n++) {
+		const char *p = s.p + i;
+
+		if (*p != '\\') {
+			to[n] = (uint8_t)*p;
+			i++;
+		} else if (s.len - i >= 4 && is_octal(p + 1)) {
+			to[n] = (uint8_t)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			i += 4;
+		} else if (s.len - i >= 2 && p[1] == '\\') {
+			to[n] = '\\';
+			i += 2;
+		} else {
+			return err_code(
+			    err, FATE_REJECT, "22P02", "invalid input syntax for type bytea");
+		}
+	}
+	*ret_len = n;
+	return FATE_DONE;
+}
+
+enum fate
+bytea_parse(struct slice text, struct arena *arena, struct slice *ret_bytes, struct err *err)
+{
+	uint8_t *to = arena_alloc(arena, text.len + 1);
+	enum fate fate;
+	size_t len = 0;
+
+	if (!to)
+		return err_code(err, FATE_RETRY, "53200", "no room in the batch for a bytea");
+	if (text.len >= 2 && text.p[0] == '\\' && text.p[1] == 'x')
+		fate = bytea_hex(slice_of(text.p + 2, text.len - 2), to, &len, err);
+	else
+		fate = bytea_escape(text, to, &len, err);
+	if (fate == FATE_DONE)
+		*ret_bytes = slice_of((const char *)to, len);
+	return fate;
+}
+
+void
+bytea_print(struct buf *out, struct slice bytes)
+{
+	if (out->cap - out->len < 2 * bytes.len + 2)
+		buf_grow(out, 2 * bytes.len + 2);
+	out->p[out->len++] = '\\';
+	out->p[out->len++] = 'x';
+	for (size_t i = 0; i < bytes.len; i++) {
+		out->p[out->len++] = hex_digits[(unsigned char)bytes.p[i] >> 4];
+		out->p[out->len++] = hex_digits[(unsigned char)bytes.p[i] & 15];
+	}
+}
