@@ -33,9 +33,9 @@ struct kafka_txn_stats {
 	int64_t commits, aborts, recreated, rotated;
 };
 
-/* Fences the predecessor and aborts its transaction. Waits for brokers for as long
- * as it is not told to stop. HALT: stopped, a property was refused, or another owner
- * of the id stands against us. */
+/* Fences the predecessor and aborts its transaction. RETRY: the brokers did not
+ * answer for 25 s. HALT: told to stop, a property was refused, or another owner of
+ * the id stands against us. */
 enum fate kafka_txn_open(
     struct kafka_txn **ret_txn, const struct kafka_txn_conf *conf, struct err *err) NODISCARD;
 void kafka_txn_close(
