@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SLUICE_CLICKHOUSE", str(ROOT / "build/gcc/tests/clickhouse-embedded"))
+BINARY = os.environ.get("CLICKHOUSE_EMBEDDED", str(ROOT / "build/gcc/tests/clickhouse-embedded"))
 LIBRARY = str(ROOT / "build/deps/chdb/libchdb.so")
 TIMEOUT = 20
 
@@ -36,6 +36,8 @@ class Answer:
 
 class Server:
     def __init__(self, folder, *more):
+        for needed, by in ((BINARY, "make build/gcc/tests/clickhouse-embedded"), (LIBRARY, "tests/stack/stack install")):
+            assert os.path.exists(needed), f"{needed} is missing: {by}"
         self.port, self.folder, self.more = free_port(), folder, more
         self.log = open(str(folder) + ".log", "ab")
         self.start()

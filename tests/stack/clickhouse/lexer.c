@@ -157,22 +157,43 @@ try_format(struct lexer lx, struct statement *st)
 		take_format(&name, st);
 }
 
+/* Any function of that name counts: a column called file is not one. */
+static bool
+leaves_folder(struct lexer lx)
+{
+	static const char *const names[] = { "file", "fileCluster", "url", "urlCluster", "s3",
+		"s3Cluster", "gcs", "hdfs", "remote", "remoteSecure", "cluster", "executable",
+		"mysql", "postgresql", "mongodb", "redis", "odbc", "jdbc", "sqlite", NULL };
+
+	return is_any(&lx, names) && next(&lx) && is(&lx, "(");
+}
+
+/* A clause of the query itself, not of one in parentheses. */
+static void
+read_clause(struct lexer *lx, struct statement *st, bool with)
+{
+	if (is(lx, "FORMAT")) {
+		try_format(*lx, st);
+	} else if (is(lx, "OUTFILE")) {
+		st->outfile = true;
+	} else if (with && is(lx, "INSERT")) {
+		st->kind = STATEMENT_INSERT_SELECT;
+		st->writes = true;
+	}
+}
+
 static void
 read_query(struct lexer *lx, struct statement *st, bool with)
 {
 	while (next(lx)) {
+		st->outside = st->outside || leaves_folder(*lx);
 		if (lx->depth > 0)
 			continue;
 		if (is(lx, ";")) {
 			st->many = next(lx);
 			return;
 		}
-		if (is(lx, "FORMAT")) {
-			try_format(*lx, st);
-		} else if (with && is(lx, "INSERT")) {
-			st->kind = STATEMENT_INSERT_SELECT;
-			st->writes = true;
-		}
+		read_clause(lx, st, with);
 	}
 }
 

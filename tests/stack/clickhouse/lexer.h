@@ -29,8 +29,10 @@ enum statement_kind {
 
 struct statement {
 	enum statement_kind kind;
-	bool writes;                   /* refused on GET and for users who may only read */
-	bool many;                     /* a second statement follows a semicolon */
+	bool writes;  /* refused on GET and for users who may only read */
+	bool many;    /* a second statement follows a semicolon */
+	bool outfile; /* INTO OUTFILE: no server allows it over HTTP */
+	bool outside; /* a table function that leaves the data folder: file, url, s3... */
 	char format[FORMAT_NAME_SIZE]; /* FORMAT in the text (VALUES: "Values"), or "" */
 	/* INSERT with data only: */
 	size_t head_len;     /* the text before SETTINGS, FORMAT or VALUES */

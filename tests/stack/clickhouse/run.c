@@ -84,6 +84,12 @@ objection(const struct request *request, const struct statement *statement, bool
 	if (statement->many)
 		return "Code: 62. DB::Exception: Syntax error (Multi-statements are not "
 		       "allowed). (SYNTAX_ERROR)";
+	if (statement->outfile)
+		return "Code: 358. DB::Exception: INTO OUTFILE is not allowed. "
+		       "(INTO_OUTFILE_NOT_ALLOWED)";
+	if (statement->outside && request->user->readonly)
+		return "Code: 497. DB::Exception: Not enough privileges to read outside of the "
+		       "database. (ACCESS_DENIED)";
 	if (!statement->writes)
 		return NULL;
 	if (get)

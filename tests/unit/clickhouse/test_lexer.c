@@ -75,6 +75,24 @@ kind_format_and_rights_are_read(void **state)
 	}
 }
 
+static void
+ways_out_of_the_folder_are_seen(void **state)
+{
+	struct statement st;
+
+	(void)state;
+	statement_read(SLICE("SELECT * FROM (SELECT * FROM file ('x', CSV))"), &st);
+	assert_true(st.outside);
+	statement_read(SLICE("WITH x AS (SELECT * FROM URL('http://h')) SELECT 1"), &st);
+	assert_true(st.outside);
+	statement_read(SLICE("SELECT file, url FROM t WHERE s = 'file(' -- url("), &st);
+	assert_false(st.outside);
+	statement_read(SLICE("SELECT 1 INTO OUTFILE '/x' FORMAT CSV"), &st);
+	assert_true(st.outfile);
+	statement_read(SLICE("SELECT 'INTO OUTFILE'"), &st);
+	assert_false(st.outfile);
+}
+
 static const struct insert_case {
 	const char *text;
 	const char *head, *settings, *format;
@@ -176,6 +194,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kind_format_and_rights_are_read),
+		cmocka_unit_test(ways_out_of_the_folder_are_seen),
 		cmocka_unit_test(an_insert_is_cut_where_its_data_begins),
 		cmocka_unit_test(sync_goes_away_and_query_id_is_translated),
 		cmocka_unit_test(a_cut_text_is_read_without_harm),
