@@ -84,6 +84,15 @@ class Server:
         assert answer.status == 200, answer.text
         return answer.text
 
+    def running(self, query_id):
+        return self.ask("SELECT count() FROM system.processes WHERE Settings['log_comment'] = {id:String}", param_id=query_id) != "0\n"
+
+    def wait_for_query(self, query_id):
+        end = time.monotonic() + TIMEOUT
+        while not self.running(query_id):
+            assert time.monotonic() < end, f"{query_id} does not run"
+            time.sleep(0.02)
+
     def kb(self, field):
         for line in open(f"/proc/{self.process.pid}/status"):
             if line.startswith(field + ":"):

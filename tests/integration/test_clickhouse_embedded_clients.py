@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import os
 import random
 import subprocess
 import threading
@@ -16,7 +17,7 @@ import pytest
 from clickhouse_server import ROOT, TIMEOUT, Server
 
 NODE = ROOT / "build/deps/node"
-KILLS = 4
+KILLS = int(os.environ.get("KILLS", "4"))
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +175,10 @@ def test_a_stop_ends_running_queries_and_keeps_the_data(tmp_path):
     server.ask("CREATE TABLE kept (a UInt32) ENGINE = MergeTree ORDER BY a")
     server.ask("INSERT INTO kept SELECT number FROM numbers(1000)")
     answers = []
-    slow = threading.Thread(target=lambda: answers.append(server.post("SELECT sum(cityHash64(number)) FROM numbers(100000000000)").code))
+    sql = "SELECT sum(cityHash64(number)) FROM numbers(100000000000)"
+    slow = threading.Thread(target=lambda: answers.append(server.post(sql, query_id="slow").code))
     slow.start()
-    time.sleep(0.5)
+    server.wait_for_query("slow")
     began = time.monotonic()
     server.process.terminate()
     assert server.process.wait(TIMEOUT) == 0

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clickhouse-embedded -- ClickHouse's HTTP interface over libchdb, for tests and
- * the demo. Not shipped. */
+/* clickhouse-embedded -- ClickHouse's HTTP interface over libchdb, for tests and the demo.
+ *
+ * In reading order: http (socket, threads), run (statement and rights), lexer, query and
+ * insert, request and session (what is held), reply, engine (the library).
+ *
+ * LIMITS. One engine user, so users are ours: readwrite or readonly, no roles and no row
+ * policies. Answers leave uncompressed; compress=1 and decompress=1 (native blocks) are
+ * refused, and so is TLS. query_id lives in the setting log_comment: KILL QUERY is rewritten,
+ * system.processes is not. No system.query_log and its like, no native port, no clusters.
+ * Formats that cannot be joined from chunks (JSON, Parquet...) stand in memory whole. */
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
