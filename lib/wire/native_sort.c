@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "wire/native_column.h"
+
+/* A row and the first key column as a number whose order is the column's. */
+struct sort_row {
+	uint64_t first;
+	uint32_t row;
+};
+
+struct keys {
+	struct native_column *const *columns;
+	size_t count;
+};
+
+/* Fixed columns of up to 8 bytes, UUIDs and texts have an order that is cheap. */
+static bool
+has_order(const struct native_column *column)
+{
+	const struct native_type *type = column->type;
+
+	if (type->low || type->nullable || column_is_list(column))
+		return false;
+	switch (type->kind) {
+	case NATIVE_INT:
+	case NATIVE_UINT:
+	case NATIVE_DECIMAL: return type->width <= 8;
+	case NATIVE_BOOL:
+	case NATIVE_STRING:
+	case NATIVE_FIXED:
+	case NATIVE_UUID:
+	case NATIVE_DATE:
+	case NATIVE_DATE32:
+	case NATIVE_DATETIME:
+	case NATIVE_DATETIME64:
+	case NATIVE_ENUM:
+	case NATIVE_IPV4: return true;
+	case NATIVE_FLOAT:
+	case NATIVE_IPV6:
+	case NATIVE_ARRAY:
+	case NATIVE_MAP:
+	case NATIVE_JSON: return false;
+	}
+	never("kind");
+}
+
+static bool
+is_signed(const struct native_type *type)
+{
+	return type->kind == NATIVE_INT || type->kind == NATIVE_DECIMAL ||
+	       type->kind == NATIVE_DATE32 || type->kind == NATIVE_DATETIME64 ||
+	       type->kind == NATIVE_ENUM;
+}
+
+/* The first 8 bytes of a value as a number in the value's order. */
+static uint64_t
+leading(const struct native_column *column, size_t row)
+{
+	struct slice bytes = column_bytes(column, row);
+	uint64_t value = 0;
+
+	if (column_is_text(column) || column->type->kind == NATIVE_FIXED) {
+		memcpy(&value, bytes.p, bytes.len < 8 ? bytes.len : 8);
+		return __builtin_bswap64(value);
+	}
+	memcpy(&value, bytes.p, bytes.len < 8 ? bytes.len : 8);
+	if (!is_signed(column->type))
+		return value;
+	value <<= 64 - 8 * column->type->width; /* the sign on top */
+	return value ^ (uint64_t)1 << 63;
+}
+
+static int
+compare_bytes(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len ? memcmp(a.p, b.p, len) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int
+compare_rows(const struct keys *keys, uint32_t a, uint32_t b)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct native_column *column = keys->columns[i];
+		uint64_t x = leading(column, a), y = leading(column, b);
+
+		if (x == y && column->type->kind == NATIVE_UUID) { /* the lower half */
+			memcpy(&x, column->data.p + (size_t)a * 16 + 8, 8);
+			memcpy(&y, column->data.p + (size_t)b * 16 + 8, 8);
+		}
+		if (x != y)
+			return x < y ? -1 : 1;
+		if (column_is_text(column) || column->type->kind == NATIVE_FIXED) {
+			int order =
+			    compare_bytes(column_bytes(column, a), column_bytes(column, b));
+
+			if (order)
+				return order;
+		}
+	}
+	return (a > b) - (a < b);
+}
+
+static int
+compare_sort_rows(const void *left, const void *right, void *ctx)
+{
+	const struct sort_row *a = left, *b = right;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return compare_rows(ctx, a->row, b->row);
+}
+
+static void
+reserve(struct native_block *block, size_t rows)
+{
+	if (rows <= block->order_cap)
+		return;
+	block->order = realloc(block->order, rows * sizeof *block->order);
+	block->sort_rows = realloc(block->sort_rows, rows * sizeof *block->sort_rows);
+	must(block->order && block->sort_rows);
+	block->order_cap = rows;
+}
+
+void
+native_block_sort(
+    struct native_block *block, struct native_column *const *key, size_t key_count)
+{
+	struct keys keys = { key, key_count };
+	size_t rows = key_count ? key[0]->rows : 0, at = 0;
+	bool sorted = true;
+
+	block->sorted = false;
+	for (size_t i = 0; i < key_count; i++)
+		if (!has_order(key[i]))
+			return;
+	reserve(block, rows);
+	for (at = 0; at < rows; at++) {
+		block->sort_rows[at] = (struct sort_row){ leading(key[0], at), (uint32_t)at };
+		if (at > 0 && sorted)
+			sorted = compare_sort_rows(&block->sort_rows[at - 1],
+				     &block->sort_rows[at], &keys) < 0;
+	}
+	if (sorted)
+		return;
+	qsort_r(block->sort_rows, rows, sizeof *block->sort_rows, compare_sort_rows, &keys);
+	for (at = 0; at < rows; at++)
+		block->order[at] = block->sort_rows[at].row;
+	block->sorted = true;
+}
