@@ -96,12 +96,12 @@ exec 9>"$deps/.lock"
 flock 9
 : >"$log"
 command -v apt-get >/dev/null || die "apt-get is not here; on another system install what tests/stack/packages lists"
-missing=$(missing_packages)
+missing=$(missing_packages | xargs)
 if [[ -n $missing ]]; then
 	if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
-		die "neither root nor sudo; as root: apt-get install" $missing
+		die "neither root nor sudo; as root: apt-get install $missing"
 	fi
-	echo "packages     missing:" $missing
+	echo "packages     missing: $missing"
 	part packages packages
 else
 	here packages

@@ -4,6 +4,7 @@
 # `stack`, which owns pids, ports, logs and waiting. For a service NAME there are three functions:
 # prepare_NAME writes its folder and settings (again at every start), argv_NAME fills the array
 # argv with the command to run, ready_NAME succeeds once it serves. All bind the loopback only.
+# shellcheck disable=SC2034,SC2154 # root, dir, deps, instance and argv are the caller's
 
 java_log=-Dlog4j2.configurationFile=file:$root/tests/stack/log4j2.properties
 
@@ -31,11 +32,29 @@ pg_folder() {
 	chmod 700 "$real"
 }
 
+# pg_settle: a server that was killed leaves children, which hold its shared memory until they
+# have noticed, and a new one refuses to start beside them; wait up to 10 s for them.
+pg_settle() {
+	local file=$pg_data/postmaster.pid pid shm tries
+	[[ -f $file ]] || return 0
+	pid=$(sed -n 1p "$file")
+	shm=$(sed -n 7p "$file" | awk '{ print $2 }')
+	for ((tries = 0; tries < 100; tries++)); do
+		[[ -d /proc/$pid ]] ||
+			awk -v id="$shm" '$2 == id && $7 > 0 { used = 1 } END { exit !used }' /proc/sysvipc/shm ||
+			return 0
+		sleep 0.1
+	done
+}
+
 prepare_postgres() {
 	[[ -x $pg_bin/initdb ]] || die "$pg_bin/initdb is not there: run 'tests/stack/stack install' or set SLUICE_PG_BIN"
 	pg_folder
 	pg_data=$(readlink -f "$dir/data/postgres")
-	[[ -f $pg_data/PG_VERSION ]] && return
+	if [[ -f $pg_data/PG_VERSION ]]; then
+		pg_settle
+		return
+	fi
 	(cd / && "${pg_as[@]}" "$pg_bin/initdb" -D "$pg_data" -U postgres -A trust -E UTF8 \
 		--locale=C.UTF-8 --no-sync)
 }
