@@ -88,7 +88,7 @@ enum fate decimal_mod(const struct decimal *a, const struct decimal *b, struct a
     struct decimal *ret, struct err *err) NODISCARD;
 
 /* round(d, digits) half away from zero and trunc(d, digits); digits may be negative
- * and is held to -2000..2000. The result's scale is digits, or 0. */
+ * and is held to -131073..16383. The result's scale is digits, or 0. */
 enum fate decimal_round(const struct decimal *d, int32_t digits, struct arena *arena,
     struct decimal *ret, struct err *err) NODISCARD;
 enum fate decimal_trunc(const struct decimal *d, int32_t digits, struct arena *arena,

@@ -2,7 +2,7 @@
 #include "base/must.h"
 #include "wire/decimal_big.h"
 
-enum { MIN_SIG_DIGITS = 16, DEC_DIGITS = 4, DISPLAY_SCALE_MAX = 1000, RESULT_SCALE_MAX = 2000 };
+enum { MIN_SIG_DIGITS = 16, DEC_DIGITS = 4, DISPLAY_SCALE_MAX = 1000 };
 
 typedef void big_op(mpz_t, const mpz_t, const mpz_t);
 
@@ -321,8 +321,11 @@ static enum fate
 cut(const struct decimal *d, int32_t digits, bool round, struct arena *arena,
     struct decimal *ret, struct err *err)
 {
-	digits = digits > RESULT_SCALE_MAX ? RESULT_SCALE_MAX : digits;
-	digits = digits < -RESULT_SCALE_MAX ? -RESULT_SCALE_MAX : digits;
+	/* One place beyond the largest number's first digit, which may round up to it. */
+	const int32_t least = -DECIMAL_INT_DIGITS_MAX - 1;
+
+	digits = digits > DECIMAL_SCALE_MAX ? DECIMAL_SCALE_MAX : digits;
+	digits = digits < least ? least : digits;
 	if (!decimal_is_finite(d))
 		return special(d->form, ret);
 	return decimal_rescale(d, digits, round, arena, ret, err);

@@ -11,55 +11,74 @@ __extension__ typedef __int128 wide;
 
 enum field { MONTHS, DAYS, MICROSECONDS };
 
+enum mark {
+	US = 1,
+	MS = 2,
+	SECOND = 4,
+	ALL_SECONDS = US | MS | SECOND,
+	MINUTE = 8,
+	HOUR = 16,
+	CLOCK = HOUR | MINUTE | ALL_SECONDS,
+	DAY = 32,
+	WEEK = 64,
+	MONTH = 128,
+	YEAR = 256,
+	DECADE = 512,
+	CENTURY = 1024,
+	MILLENNIUM = 2048,
+};
+
 static const struct unit {
 	const char *name;
 	enum field field;
 	int64_t size;
+	unsigned mark; /* of units that Postgres takes for the same one */
 } units[] = {
-	{ "us", MICROSECONDS, 1 },
-	{ "usec", MICROSECONDS, 1 },
-	{ "microsecond", MICROSECONDS, 1 },
-	{ "ms", MICROSECONDS, 1000 },
-	{ "msec", MICROSECONDS, 1000 },
-	{ "millisecond", MICROSECONDS, 1000 },
-	{ "s", MICROSECONDS, 1000000 },
-	{ "sec", MICROSECONDS, 1000000 },
-	{ "second", MICROSECONDS, 1000000 },
-	{ "m", MICROSECONDS, 60000000 },
-	{ "min", MICROSECONDS, 60000000 },
-	{ "minute", MICROSECONDS, 60000000 },
-	{ "h", MICROSECONDS, 3600000000 },
-	{ "hr", MICROSECONDS, 3600000000 },
-	{ "hour", MICROSECONDS, 3600000000 },
-	{ "d", DAYS, 1 },
-	{ "day", DAYS, 1 },
-	{ "w", DAYS, 7 },
-	{ "week", DAYS, 7 },
-	{ "mon", MONTHS, 1 },
-	{ "month", MONTHS, 1 },
-	{ "y", MONTHS, 12 },
-	{ "yr", MONTHS, 12 },
-	{ "year", MONTHS, 12 },
-	{ "dec", MONTHS, 120 },
-	{ "decade", MONTHS, 120 },
-	{ "c", MONTHS, 1200 },
-	{ "cent", MONTHS, 1200 },
-	{ "century", MONTHS, 1200 },
-	{ "centuries", MONTHS, 1200 },
-	{ "mil", MONTHS, 12000 },
-	{ "millennium", MONTHS, 12000 },
-	{ "millennia", MONTHS, 12000 },
+	{ "us", MICROSECONDS, 1, US },
+	{ "usec", MICROSECONDS, 1, US },
+	{ "microsecond", MICROSECONDS, 1, US },
+	{ "ms", MICROSECONDS, 1000, MS },
+	{ "msec", MICROSECONDS, 1000, MS },
+	{ "millisecond", MICROSECONDS, 1000, MS },
+	{ "s", MICROSECONDS, 1000000, SECOND },
+	{ "sec", MICROSECONDS, 1000000, SECOND },
+	{ "second", MICROSECONDS, 1000000, SECOND },
+	{ "m", MICROSECONDS, 60000000, MINUTE },
+	{ "min", MICROSECONDS, 60000000, MINUTE },
+	{ "minute", MICROSECONDS, 60000000, MINUTE },
+	{ "h", MICROSECONDS, 3600000000, HOUR },
+	{ "hr", MICROSECONDS, 3600000000, HOUR },
+	{ "hour", MICROSECONDS, 3600000000, HOUR },
+	{ "d", DAYS, 1, DAY },
+	{ "day", DAYS, 1, DAY },
+	{ "w", DAYS, 7, WEEK },
+	{ "week", DAYS, 7, WEEK },
+	{ "mon", MONTHS, 1, MONTH },
+	{ "month", MONTHS, 1, MONTH },
+	{ "y", MONTHS, 12, YEAR },
+	{ "yr", MONTHS, 12, YEAR },
+	{ "year", MONTHS, 12, YEAR },
+	{ "dec", MONTHS, 120, DECADE },
+	{ "decade", MONTHS, 120, DECADE },
+	{ "c", MONTHS, 1200, CENTURY },
+	{ "cent", MONTHS, 1200, CENTURY },
+	{ "century", MONTHS, 1200, CENTURY },
+	{ "centuries", MONTHS, 1200, CENTURY },
+	{ "mil", MONTHS, 12000, MILLENNIUM },
+	{ "millennium", MONTHS, 12000, MILLENNIUM },
+	{ "millennia", MONTHS, 12000, MILLENNIUM },
 };
 
 /* ISO 8601: before and after T. */
-static const struct unit date_units[] = { { "Y", MONTHS, 12 }, { "M", MONTHS, 1 },
-	{ "W", DAYS, 7 }, { "D", DAYS, 1 } };
-static const struct unit time_units[] = { { "H", MICROSECONDS, 3600000000 },
-	{ "M", MICROSECONDS, 60000000 }, { "S", MICROSECONDS, 1000000 } };
+static const struct unit date_units[] = { { "Y", MONTHS, 12, 0 }, { "M", MONTHS, 1, 0 },
+	{ "W", DAYS, 7, 0 }, { "D", DAYS, 1, 0 } };
+static const struct unit time_units[] = { { "H", MICROSECONDS, 3600000000, 0 },
+	{ "M", MICROSECONDS, 60000000, 0 }, { "S", MICROSECONDS, 1000000, 0 } };
 
 struct sum {
 	wide months, days, us;
 	bool any, ago;
+	unsigned seen; /* marks: each may come once */
 };
 
 struct scan {
@@ -160,6 +179,15 @@ add(struct sum *sum, const struct number *n, const struct unit *u)
 	sum->us += sign * (int64_t)rint(fraction * (double)DAY_US);
 }
 
+static bool
+mark(struct sum *sum, unsigned marks)
+{
+	bool fresh = !(sum->seen & marks);
+
+	sum->seen |= marks;
+	return fresh;
+}
+
 /* What follows "HH" in HH:MM[:SS[.ffffff]]. */
 static bool
 take_clock(struct scan *s, const struct number *hours, struct sum *sum)
@@ -181,8 +209,8 @@ take_clock(struct scan *s, const struct number *hours, struct sum *sum)
 	}
 	sum->us += (hours->minus ? -1 : 1) *
 		   ((wide)hours->whole * 3600000000 + (wide)minutes * 60000000);
-	add(sum, &seconds, &(struct unit){ "s", MICROSECONDS, 1000000 });
-	return true;
+	add(sum, &seconds, &(struct unit){ "s", MICROSECONDS, 1000000, 0 });
+	return mark(sum, CLOCK);
 }
 
 static const struct unit *
@@ -232,7 +260,7 @@ take_term(struct scan *s, struct sum *sum)
 	if (!unit)
 		return false;
 	add(sum, &n, unit);
-	return true;
+	return mark(sum, unit->mark == SECOND && n.fraction > 0 ? ALL_SECONDS : unit->mark);
 }
 
 static bool
@@ -262,7 +290,8 @@ scan_iso(struct scan *s, struct sum *sum)
 		if (*s->p == 'T' && table == date_units) {
 			table = time_units;
 			count = sizeof(time_units) / sizeof(*time_units);
-			s->p++;
+			if (++s->p == s->end)
+				return true;
 		}
 		if (!take_number(s, &n) || s->p == s->end)
 			return false;

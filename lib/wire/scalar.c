@@ -58,41 +58,26 @@ bool_parse(struct slice text, bool *ret, struct err *err)
 	return refuse(err, "boolean", text);
 }
 
-/* Digits only; false on anything else. The value stops growing beyond bigint. */
-static bool
-take_magnitude(struct slice s, uint64_t *ret, bool *ret_beyond)
-{
-	uint64_t value = 0;
-	bool beyond = false;
-
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
-
-		if (digit > 9)
-			return false;
-		if (value > (UINT64_MAX - digit) / 10)
-			beyond = true;
-		else
-			value = value * 10 + digit;
-	}
-	*ret = value;
-	*ret_beyond = beyond;
-	return s.len > 0;
-}
-
 enum fate
 int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
 {
 	const char *type = bytes == 2 ? "smallint" : bytes == 4 ? "integer" : "bigint";
-	uint64_t limit = (uint64_t)1 << (8 * bytes - 1), value;
+	uint64_t limit = (uint64_t)1 << (8 * bytes - 1), value = 0;
 	struct slice s = trim(text);
-	bool minus = s.len > 0 && s.p[0] == '-', beyond;
+	bool minus = s.len > 0 && s.p[0] == '-';
+	size_t i = s.len > 0 && (s.p[0] == '-' || s.p[0] == '+');
 
-	if (s.len > 0 && (s.p[0] == '-' || s.p[0] == '+'))
-		s = slice_of(s.p + 1, s.len - 1);
-	if (!take_magnitude(s, &value, &beyond))
+	if (i == s.len)
 		return refuse(err, type, text);
-	if (beyond || value > limit - (minus ? 0 : 1))
+	/* Too long comes before what stands behind it, as in pg_strtoint32. */
+	for (; i < s.len && value <= limit; i++) {
+		unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (digit > 9)
+			return refuse(err, type, text);
+		value = value > limit / 10 ? UINT64_MAX : value * 10 + digit;
+	}
+	if (value > limit - (minus ? 0 : 1))
 		return err_code(err, FATE_REJECT, "22003",
 		    "value \"%.*s\" is out of range for type %s", SLICE_ARG(text), type);
 	*ret = minus ? (int64_t)(0 - value) : (int64_t)value;

@@ -8,7 +8,9 @@
 
 /* What a text said, field by field. */
 struct fields {
-	bool has_date, has_time, has_zone, has_sign, bc;
+	bool only_time; /* asked for a time: what is beyond 24:00 is told after the zone */
+	bool late;      /* beyond 24:00 */
+	bool has_date, has_time, has_zone, has_sign, has_t, bc;
 	int infinity; /* -1, 1 */
 	int64_t year;
 	int32_t month, day;
@@ -113,11 +115,10 @@ take_time(struct scan *s, struct fields *f)
 		if (take(s, '.') && !take_fraction(s, &us))
 			return SYNTAX;
 	}
-	if (m > 59 || sec > 60 || h > 24 || (h == 24 && (m > 0 || sec > 0 || us > 0)))
-		return RANGE;
 	f->has_time = true;
 	f->us = ((h * 60 + m) * 60 + sec) * 1000000 + us;
-	return GOOD;
+	f->late = f->us > DAY_US;
+	return m > 59 || sec > 60 || (f->late && !f->only_time) ? RANGE : GOOD;
 }
 
 static enum verdict
@@ -198,7 +199,6 @@ check_date(struct fields *f)
 {
 	enum verdict v = settle_year(f);
 
-	/* Year 0 is astronomical where it comes with T and Z, as records write it. */
 	if (v != GOOD)
 		return v;
 	if (f->year < -4713 || f->year > 5874897 || f->month < 1 || f->month > 12)
@@ -209,43 +209,61 @@ check_date(struct fields *f)
 }
 
 static enum verdict
+take_day(struct scan *s, struct fields *f)
+{
+	if (take_word(s, "infinity") || take_word(s, "+infinity"))
+		f->infinity = 1;
+	else if (take_word(s, "-infinity"))
+		f->infinity = -1;
+	else if (take_word(s, "epoch"))
+		*f = (struct fields){ .has_date = true, .year = 1970, .month = 1, .day = 1 };
+	else if (!starts_time(s))
+		return take_date(s, f);
+	return GOOD;
+}
+
+/* The zone and the era, in either order. */
+static enum verdict
+take_rest(struct scan *s, struct fields *f)
+{
+	bool era = false;
+	enum verdict v = GOOD;
+
+	for (skip_blanks(s); s->p < s->end && v == GOOD; skip_blanks(s)) {
+		if (!era && f->has_date && (take_word(s, "ad") || take_word(s, "bc"))) {
+			era = true;
+			f->bc = (s->p[-2] | 0x20) == 'b';
+		} else if (!f->has_zone && (f->has_date || f->has_time)) {
+			v = take_zone(s, f);
+		} else {
+			return SYNTAX;
+		}
+	}
+	return v;
+}
+
+static enum verdict
 scan_fields(struct slice text, struct fields *f)
 {
 	struct scan s = { text.p, text.p + text.len };
-	enum verdict v = GOOD;
-	bool t = false;
+	enum verdict v;
 
 	skip_blanks(&s);
-	if (take_word(&s, "infinity") || take_word(&s, "+infinity"))
-		f->infinity = 1;
-	else if (take_word(&s, "-infinity"))
-		f->infinity = -1;
-	else if (take_word(&s, "epoch"))
-		*f = (struct fields){ .has_date = true, .year = 1970, .month = 1, .day = 1 };
-	else if (!starts_time(&s))
-		v = take_date(&s, f);
+	v = take_day(&s, f);
 	if (v != GOOD)
 		return v;
-	t = f->has_date && (take(&s, 'T') || take(&s, 't'));
+	f->has_t = f->has_date && (take(&s, 'T') || take(&s, 't'));
 	skip_blanks(&s);
-	if (t || starts_time(&s))
+	if (f->has_t || (!f->infinity && starts_time(&s)))
 		v = take_time(&s, f);
-	skip_blanks(&s);
-	if (v == GOOD && s.p < s.end && f->has_time && !take_word(&s, "ad")) {
-		if (!take_word(&s, "bc"))
-			v = take_zone(&s, f);
-		else
-			f->bc = true;
-	}
-	skip_blanks(&s);
-	if (v == GOOD && f->has_date && !f->bc)
-		f->bc = take_word(&s, "bc");
-	skip_blanks(&s);
-	if (v == GOOD && s.p != s.end)
-		v = SYNTAX;
+	if (v == GOOD)
+		v = take_rest(&s, f);
+	if (v != GOOD)
+		return v;
 	/* A record writes 1 BC as year 0000 with T and Z. */
-	f->has_sign |= t && f->has_zone && f->year == 0;
-	return v == GOOD && f->has_date ? check_date(f) : v;
+	f->has_sign |= f->has_t && f->has_zone && f->year == 0;
+	v = f->has_date ? check_date(f) : GOOD;
+	return v == GOOD && f->late ? RANGE : v;
 }
 
 static enum fate
@@ -291,13 +309,12 @@ date_parse(struct slice text, int64_t *ret_days, struct err *err)
 enum fate
 time_parse(struct slice text, int64_t *ret_us, struct err *err)
 {
-	struct fields f = { 0 };
+	struct fields f = { .only_time = true };
 	enum verdict v = scan_fields(text, &f);
 
-	if (v == GOOD && !f.has_time)
+	/* A date before the time is passed over, but not with a T between them. */
+	if (!f.has_time || f.has_t)
 		v = SYNTAX;
-	if (v == GOOD && f.us > DAY_US)
-		v = RANGE;
 	if (v != GOOD)
 		return refuse(v, "time", text, err);
 	*ret_us = f.us;
