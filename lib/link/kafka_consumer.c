@@ -236,6 +236,19 @@ kafka_consumer_open(struct kafka_consumer **ret_consumer,
 	return FATE_DONE;
 }
 
+/* While closing, callbacks are not called: what would call them comes as an event. */
+static void
+serve_closing(struct kafka_consumer *consumer, rd_kafka_queue_t *queue)
+{
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CLOSE_STEP_MS);
+
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+		rebalance_cb(consumer->client.rk, rd_kafka_event_error(event),
+		    rd_kafka_event_topic_partition_list(event), consumer);
+	if (event)
+		rd_kafka_event_destroy(event);
+}
+
 bool
 kafka_consumer_close(struct kafka_consumer *consumer, int64_t bound_ms)
 {
@@ -253,7 +266,7 @@ kafka_consumer_close(struct kafka_consumer *consumer, int64_t bound_ms)
 	while (!error && !rd_kafka_consumer_closed(consumer->client.rk)) {
 		if (clock_mono_ms() >= end)
 			return false;
-		(void)rd_kafka_queue_poll_callback(queue, CLOSE_STEP_MS);
+		serve_closing(consumer, queue);
 	}
 	rd_kafka_queue_destroy(queue);
 	thaw(consumer);
