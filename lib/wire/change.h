@@ -45,20 +45,37 @@ struct change {
  * shape, with what and where (byte offset). */
 enum fate change_read(struct slice value, struct change *ret_change, struct err *err) NODISCARD;
 
-/* The columns a query wants of a table, in the order their values are handed out. */
+/* The columns a query wants of a table, in the order their values are handed out;
+ * names are distinct. A plan remembers the last object's order of members and the
+ * last schema, so it serves one thread and is not const. */
 struct row_column {
-	const char *name;
+	const char *name; /* copied */
 	struct pgtype type;
 };
 struct row_plan;
 struct row_plan *row_plan_new(const struct row_column *columns, size_t count);
 void row_plan_free(struct row_plan *plan);
 
-/* Takes the plan's columns out of a JSON row object (before, after or a key's
- * payload) into ret_values[count]. Missing fields and unchanged-TOAST placeholders
- * are VALUE_UNSET. schema may be empty: the encoding is then told from the type
- * and the JSON (see the modes in Debezium's documentation). REJECT names the column. */
-enum fate row_read(const struct row_plan *plan, struct slice object, struct slice schema,
+/* Settings of the connector that its JSON does not tell. */
+enum row_binary {
+	BINARY_BASE64 = 0, /* binary.handling.mode bytes, base64 and base64-url-safe */
+	BINARY_HEX,
+};
+struct row_options {
+	enum row_binary binary;
+	struct slice placeholder; /* unavailable.value.placeholder; empty: Debezium's own */
+};
+/* HALT on a placeholder that cannot be. */
+enum fate row_plan_set(
+    struct row_plan *plan, const struct row_options *options, struct err *err) NODISCARD;
+
+/* Takes the plan's columns out of a checked JSON row object (before, after or a
+ * key's payload) into ret_values[count]. Missing fields and unchanged-TOAST
+ * placeholders are VALUE_UNSET. schema is the message's (change.schema) and may be
+ * empty: the encoding is then told from the type and the JSON, in Debezium's
+ * default modes; numeric then must not be base64 (decimal.handling.mode precise).
+ * REJECT names the column; RETRY with code 53200: the arena is full. */
+enum fate row_read(struct row_plan *plan, struct slice object, struct slice schema,
     struct arena *arena, struct value *ret_values, struct err *err) NODISCARD;
 
 #endif
