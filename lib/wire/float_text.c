@@ -114,7 +114,7 @@ shortest(double value, bool single, struct digits *ret)
 
 	below = single ? (double)nextafterf((float)value, 0) : nextafter(value, 0);
 	above =
-	    single ? (double)nextafterf((float)value, INFINITY) : nextafter(value, INFINITY);
+	    single ? (double)nextafterf((float)value, INFINITY) : nextafter(value, (double)INFINITY);
 	t.low = ((long double)value + (long double)below) / 2;
 	/* The largest number has its half step above too, as if there were a next. */
 	t.high = isinf(above) ? (long double)value + ((long double)value - t.low)

@@ -70,34 +70,34 @@ put_uuid(struct buf *out, struct slice bytes)
 bool
 placeholder_init(struct placeholder *placeholder, struct slice setting)
 {
-	struct buf *memory = &placeholder->memory;
-	size_t text, base64, hstore;
+	struct buf *memory = &placeholder->memory, word = { 0 };
+	struct slice text;
+	size_t base64, hstore;
 
 	*placeholder = (struct placeholder){ 0 };
-	if (setting.len > 4 && memcmp(setting.p, "hex:", 4) == 0) {
-		if (!put_hex(memory, slice_of(setting.p + 4, setting.len - 4))) {
-			buf_finish(memory);
-			return false;
-		}
-	} else {
-		buf_slice(memory, setting);
+	if (setting.len <= 4 || memcmp(setting.p, "hex:", 4) != 0) {
+		buf_slice(&word, setting);
+	} else if (!put_hex(&word, slice_of(setting.p + 4, setting.len - 4))) {
+		buf_finish(&word);
+		return false;
 	}
-	text = memory->len;
-	/* room first: the parts point into the memory while it grows */
-	buf_grow(memory, 16 * (text + 16));
-	put_base64(memory, slice_of(memory->p, text));
+	text = buf_view(&word);
+	buf_slice(memory, text);
+	put_base64(memory, text);
 	base64 = memory->len;
 	buf_byte(memory, '{');
-	json_quote(memory, slice_of(memory->p, text));
+	json_quote(memory, text);
 	buf_byte(memory, ':');
-	json_quote(memory, slice_of(memory->p, text));
+	json_quote(memory, text);
 	buf_byte(memory, '}');
 	hstore = memory->len;
-	put_uuid(memory, slice_of(memory->p, text));
-	placeholder->text = slice_of(memory->p, text);
-	placeholder->base64 = slice_of(memory->p + text, base64 - text);
+	put_uuid(memory, text);
+	/* only now: the memory has moved while it grew */
+	placeholder->text = slice_of(memory->p, text.len);
+	placeholder->base64 = slice_of(memory->p + text.len, base64 - text.len);
 	placeholder->hstore = slice_of(memory->p + base64, hstore - base64);
 	placeholder->uuid = slice_of(memory->p + hstore, memory->len - hstore);
+	buf_finish(&word);
 	return true;
 }
 
