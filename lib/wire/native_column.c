@@ -334,7 +334,7 @@ append_uuid(struct native_column *column, struct slice raw, struct err *err)
 {
 	unsigned char uuid[16];
 
-	if (!is_string(raw) || !uuid_parse(inside(raw), uuid))
+	if (!is_string(raw) || !native_uuid_parse(inside(raw), uuid))
 		return refuse(raw, "is not a UUID", err);
 	put_fixed(column, uuid, sizeof uuid);
 	return FATE_DONE;

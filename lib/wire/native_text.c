@@ -187,7 +187,7 @@ static const unsigned char hex_digit[256] = { ['0'] = 1,
 	['F'] = 16 };
 
 bool
-uuid_parse(struct slice text, unsigned char ret_uuid[16])
+native_uuid_parse(struct slice text, unsigned char ret_uuid[16])
 {
 	/* where the two digits of byte i stand */
 	static const unsigned char at[16] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30,

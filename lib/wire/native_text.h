@@ -33,7 +33,7 @@ void wide_store(const struct wide *wide, unsigned width, unsigned char *out);
 bool small_parse(struct slice text, unsigned scale, int64_t *ret_value);
 
 /* 8-4-4-4-12 hexadecimal digits -> ClickHouse's two little endian halves. */
-bool uuid_parse(struct slice text, unsigned char ret_uuid[16]);
+bool native_uuid_parse(struct slice text, unsigned char ret_uuid[16]);
 
 /* YYYY-MM-DD of the years 1 to 9999: days since 1970. */
 bool day_parse(struct slice text, int64_t *ret_days);
