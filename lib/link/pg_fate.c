@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one table of SQLSTATEs (PostgreSQL 15, appendix A) and the pure helpers. */
+#include <string.h>
+
+#include "base/must.h"
+#include "link/pg.h"
+
+/* Longest match first: a whole code before its class. */
+static const struct {
+	const char *state; /* five characters, or the two of a class */
+	enum fate fate;
+} table[] = {
+	{ "08P01", FATE_HALT },  /* protocol violation: not a Postgres we know */
+	{ "08", FATE_RETRY },    /* connection */
+	{ "0A", FATE_HALT },     /* feature not supported */
+	{ "22", FATE_REJECT },   /* bad data: division by zero, out of range */
+	{ "23", FATE_REJECT },   /* constraint */
+	{ "25006", FATE_RETRY }, /* read only: a standby before its promotion */
+	{ "25P03", FATE_RETRY }, /* idle in transaction timeout */
+	{ "25", FATE_HALT },     /* invalid transaction state */
+	{ "26", FATE_RETRY },    /* prepared statement gone: a pooler gave another session */
+	{ "28", FATE_HALT },     /* password or role */
+	{ "3D", FATE_HALT },     /* no such database */
+	{ "3F", FATE_HALT },     /* no such schema */
+	{ "40", FATE_RETRY },    /* serialization failure, deadlock */
+	{ "42", FATE_HALT },     /* SQL or rights */
+	{ "44", FATE_REJECT },   /* WITH CHECK OPTION */
+	{ "53", FATE_RETRY },    /* disk full, out of memory, too many connections */
+	{ "54", FATE_REJECT },   /* program limit exceeded: this input is too large */
+	{ "55P03", FATE_RETRY }, /* lock not available */
+	{ "55006", FATE_RETRY }, /* object in use */
+	{ "55000", FATE_RETRY }, /* not in prerequisite state: a snapshot or slot not ready */
+	{ "57014", FATE_RETRY }, /* statement timeout */
+	{ "57P0", FATE_RETRY },  /* shutdown, crash, starting up (57P01 to 57P05) */
+	{ "57P04", FATE_HALT },  /* database dropped */
+	{ "58", FATE_RETRY },    /* the server's I/O */
+	{ "72", FATE_RETRY },    /* snapshot too old */
+	{ "P0", FATE_REJECT },   /* PL/pgSQL RAISE: about this input */
+	{ "XX", FATE_HALT },     /* internal error, corruption */
+};
+
+enum fate
+pg_fate(const char *sqlstate)
+{
+	size_t best = 0;
+	enum fate fate = FATE_HALT;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		size_t len = strlen(table[i].state);
+		if (len > best && strncmp(table[i].state, sqlstate, len) == 0) {
+			best = len;
+			fate = table[i].fate;
+		}
+	}
+	return fate;
+}
+
+void
+pg_array_begin(struct buf *array)
+{
+	array->len = 0;
+	buf_byte(array, '{');
+}
+
+/* Always quoted, so that an empty text, NULL and braces are what they are. */
+void
+pg_array_add(struct buf *array, struct slice element)
+{
+	if (array->len > 1)
+		buf_byte(array, ',');
+	if (element.p == NULL) {
+		buf_cstr(array, "NULL");
+		return;
+	}
+	buf_grow(array, element.len + 2);
+	buf_byte(array, '"');
+	for (size_t i = 0; i < element.len; i++) {
+		if (element.p[i] == '"' || element.p[i] == '\\')
+			buf_byte(array, '\\');
+		buf_byte(array, element.p[i]);
+	}
+	buf_byte(array, '"');
+}
+
+void
+pg_array_end(struct buf *array)
+{
+	must(array->len > 0);
+	buf_byte(array, '}');
+}
