@@ -321,6 +321,12 @@ sink_replay_ms(const struct sink *sink)
 	return sink->ops->replay_ms ? sink->ops->replay_ms(sink->state) : 0;
 }
 
+bool
+sink_moved(const struct sink *sink)
+{
+	return sink->ops->moved && sink->ops->moved(sink->state);
+}
+
 size_t
 sink_pending(const struct sink *sink)
 {

@@ -8,6 +8,7 @@
 #ifndef SINK_SINK_H
 #define SINK_SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,9 @@ void sink_drop(struct sink *sink);
 
 /* Called about once a second, also when no record comes: ticks, pings. */
 enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCARD;
+
+/* The sink has lost or changed its own position: drop all and assign again. */
+bool sink_moved(const struct sink *sink);
 
 /* Age in ms up to which records must be read again when the target is empty; 0 if
  * the group's offset is the position. */

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/enrich.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/must.h"
+#include "link/kafka_txn.h"
+#include "work/catalog.h"
+#include "work/enrich_batch.h"
+
+enum {
+	POLL_IDLE_MS = 100,
+	LINGER_BEHIND_MS = 1000,
+	LAG_EVERY_MS = 2000,
+	CALL_TIMEOUT_MS = 10000,
+	PARTITIONS_MAX = 1024,
+	CLOSE_MS = 30000,
+};
+
+enum { M_TXNS, M_ABORTS, M_RETRIES, M_LAG, M_PARTITIONS, M_BATCH };
+static struct metric metrics[] = {
+	{ "sluice_transactions_total", NULL, METRIC_COUNTER, "Kafka transactions committed.",
+	    0 },
+	{ "sluice_aborts_total", NULL, METRIC_COUNTER,
+	    "Kafka transactions undone; their batches were read again.", 0 },
+	{ "sluice_retries_total", NULL, METRIC_COUNTER,
+	    "Times that Postgres was busy or gone and the worker paused.", 0 },
+	{ "sluice_lag_records", NULL, METRIC_GAUGE,
+	    "Records between the committed position and the end of the topic.", 0 },
+	{ "sluice_partitions", NULL, METRIC_GAUGE, "Partitions that this worker owns.", 0 },
+	{ "sluice_batch_records", NULL, METRIC_GAUGE, "Records of the last batch.", 0 },
+};
+
+struct loop {
+	struct work *work;
+	const struct pipeline_enrich *conf;
+	struct pg *pg;
+	struct enrich_plan *plan;
+	struct kafka_txn *txn;
+	struct kafka_consumer *consumer;
+	struct enrich_batch *batch;
+	int32_t source_partitions, out_partitions, dlq_partitions;
+	struct kafka_part positions[PARTITIONS_MAX];
+	size_t position_count;
+	struct pause pause;
+	int64_t linger_ms, next_lag_ms, acknowledged;
+	bool holding;      /* partitions are paused, a batch waits for Postgres */
+	bool reading;      /* false while on_revoke may not start work */
+	struct err broken; /* a HALT found inside a callback */
+};
+
+static void
+position_set(struct loop *loop, int32_t partition, int64_t offset)
+{
+	for (size_t i = 0; i < loop->position_count; i++) {
+		if (loop->positions[i].partition == partition) {
+			loop->positions[i].offset = offset;
+			return;
+		}
+	}
+	must(loop->position_count < PARTITIONS_MAX);
+	loop->positions[loop->position_count++] = (struct kafka_part){
+		.topic = loop->plan->fact_topic, .partition = partition, .offset = offset
+	};
+}
+
+/* One transaction for the batch in hand. *ret_rewind: it was undone. */
+static enum fate
+transact(struct loop *loop, bool *ret_rewind, struct err *err)
+{
+	size_t out_count, part_count;
+	const struct kafka_out *outs = enrich_batch_outs(loop->batch, &out_count);
+	const struct kafka_part *parts = enrich_batch_parts(loop->batch, &part_count);
+
+	*ret_rewind = false;
+	switch (
+	    kafka_txn_run(loop->txn, outs, out_count, loop->consumer, parts, part_count, err)) {
+	case KAFKA_GO_ON:
+		for (size_t i = 0; i < part_count; i++)
+			position_set(loop, parts[i].partition, parts[i].offset);
+		metric_add(&metrics[M_TXNS], 1);
+		metric_set(&metrics[M_BATCH], (int64_t)enrich_batch_count(loop->batch));
+		loop->acknowledged += (int64_t)enrich_batch_count(loop->batch);
+		enrich_batch_accept(loop->batch);
+		return FATE_DONE;
+	case KAFKA_ABORTED:
+	case KAFKA_RECREATE:
+		log_event(LOG_WARN, "abort", "records=%zu why=%s",
+		    enrich_batch_count(loop->batch), log_quote(err->what));
+		metric_add(&metrics[M_ABORTS], 1);
+		enrich_batch_drop(loop->batch);
+		*ret_rewind = true;
+		return FATE_DONE;
+	case KAFKA_EXIT: err->fate = FATE_HALT; return FATE_HALT;
+	}
+	never("unknown verdict");
+}
+
+static enum fate
+check_counts(struct loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+{
+	struct mark mark;
+	int64_t known;
+
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].offset == KAFKA_NO_OFFSET)
+			return err_set(err, FATE_HALT,
+			    "group %s has no offset for %s/%" PRId32
+			    ": offsets expired or partition new: sluicectl reset, or sluicectl "
+			    "bootstrap",
+			    loop->work->group, parts[i].topic, parts[i].partition);
+		mark_parse(parts[i].metadata, &mark, &known);
+		if (known != 0 && known != loop->source_partitions)
+			return err_set(err, FATE_HALT,
+			    "%s has %" PRId32 " partitions, and had %" PRId64
+			    " when this group committed: the order of a key would break",
+			    parts[i].topic, loop->source_partitions, known);
+	}
+	return FATE_DONE;
+}
+
+/* A topic that was made again ends below what the group committed. */
+static enum fate
+check_ends(struct loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+{
+	struct kafka_part *ends = calloc(count + 1, sizeof *ends);
+	enum fate fate;
+
+	must(ends);
+	memcpy(ends, parts, count * sizeof *ends);
+	fate = kafka_consumer_offsets_at(
+	    loop->consumer, KAFKA_AT_END, ends, count, CALL_TIMEOUT_MS, err);
+	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
+		if (ends[i].offset < parts[i].offset)
+			fate = err_set(err, FATE_HALT,
+			    "%s/%" PRId32 " ends at %" PRId64
+			    ", below the committed offset %" PRId64
+			    ": was the topic made again?",
+			    parts[i].topic, parts[i].partition, ends[i].offset,
+			    parts[i].offset);
+	free(ends);
+	if (fate == FATE_RETRY)
+		return err_code(
+		    err, FATE_HALT, CODE_RESTART, "assignment: end offsets unknown");
+	return fate;
+}
+
+static enum fate
+on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
+{
+	struct loop *loop = ctx;
+	enum fate fate = check_counts(loop, parts, count, err);
+
+	if (fate == FATE_DONE && count)
+		fate = check_ends(loop, parts, count, err);
+	if (fate != FATE_DONE)
+		return fate;
+	enrich_batch_assign(loop->batch, parts, count);
+	loop->position_count = 0;
+	for (size_t i = 0; i < count; i++)
+		position_set(loop, parts[i].partition, parts[i].offset);
+	loop->holding = false;
+	metric_set(&metrics[M_PARTITIONS], (int64_t)count);
+	work_status(count > 0,
+	    count ? "working on %zu partitions" : "no partitions for me (%zu)", count);
+	return FATE_DONE;
+}
+
+static void
+on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
+{
+	struct loop *loop = ctx;
+	struct err err = { 0 };
+	bool rewind;
+
+	(void)parts;
+	if (!lost && loop->reading && enrich_batch_count(loop->batch) > 0 && !work_dropping() &&
+	    enrich_batch_run(loop->batch, clock_mono_ms(), &err) == FATE_DONE &&
+	    transact(loop, &rewind, &err) == FATE_HALT)
+		loop->broken = err;
+	enrich_batch_drop(loop->batch);
+	loop->position_count = 0;
+	loop->holding = false;
+	metric_set(&metrics[M_PARTITIONS], 0);
+	work_status(false, "%zu partitions %s", count, lost ? "lost" : "given back");
+}
+
+static bool
+batch_full(const struct loop *loop)
+{
+	return (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
+	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
+}
+
+/* The reader stands at a partition's end with nothing of it in hand: the position may
+ * be ahead of the last record (markers, compaction). Committed with the next batch. */
+static enum fate
+poll_one(struct loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
+{
+	struct kafka_message message;
+
+	*ret_more = true;
+	switch (kafka_consumer_poll(loop->consumer, wait_ms, &message, err)) {
+	case KAFKA_MESSAGE: enrich_batch_add(loop->batch, &message); return FATE_DONE;
+	case KAFKA_EOF: return FATE_DONE;
+	case KAFKA_NOTHING: *ret_more = false; return FATE_DONE;
+	case KAFKA_ERROR:
+		*ret_more = false;
+		if (err->fate == FATE_HALT)
+			return FATE_HALT;
+		log_event(LOG_WARN, "kafka", "why=%s", log_quote(err->what));
+		return FATE_DONE;
+	}
+	never("unknown poll result");
+}
+
+/* N messages, or T ms after the first one. */
+static enum fate
+collect(struct loop *loop, struct err *err)
+{
+	int64_t until = 0;
+	bool more;
+
+	for (;;) {
+		int64_t now = clock_mono_ms();
+		int64_t wait = POLL_IDLE_MS;
+		enum fate fate;
+
+		if (enrich_batch_count(loop->batch) > 0) {
+			if (until == 0)
+				until = now + loop->linger_ms;
+			if (batch_full(loop) || now >= until || work_stopping())
+				return FATE_DONE;
+			wait = until - now;
+		}
+		fate = poll_one(loop, wait, &more, err);
+		if (fate != FATE_DONE || loop->broken.fate != FATE_DONE)
+			return fate;
+		kafka_txn_serve(loop->txn);
+		if (!more && enrich_batch_count(loop->batch) == 0)
+			return FATE_DONE;
+	}
+}
+
+/* Postgres is away: the batch waits, the partitions are paused, polling goes on. */
+static enum fate
+hold(struct loop *loop, struct err *err)
+{
+	int64_t until = clock_mono_ms() + pause_next_ms(&loop->pause);
+	struct err ignored;
+	bool more;
+
+	metric_add(&metrics[M_RETRIES], 1);
+	work_status(false, "waiting for Postgres: %s", err->what);
+	if (!loop->holding &&
+	    kafka_consumer_pause(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
+		loop->holding = true;
+	while (clock_mono_ms() < until && !work_stopping()) {
+		enum fate fate = poll_one(loop, POLL_IDLE_MS, &more, err);
+
+		if (fate != FATE_DONE)
+			return fate;
+		work_beat();
+	}
+	return FATE_DONE;
+}
+
+static void
+release(struct loop *loop)
+{
+	struct err ignored;
+
+	pause_reset(&loop->pause);
+	if (!loop->holding)
+		return;
+	if (kafka_consumer_resume(loop->consumer, NULL, 0, &ignored) != FATE_DONE)
+		return; /* tried again after the next batch */
+	loop->holding = false;
+	work_status(
+	    true, "working on %" PRId64 " partitions", metric_get(&metrics[M_PARTITIONS]));
+}
+
+static enum fate
+rewind_all(struct loop *loop, struct err *err)
+{
+	enum fate fate = kafka_consumer_rewind(loop->consumer, err);
+
+	if (fate == FATE_RETRY) {
+		log_event(LOG_WARN, "rewind", "why=%s", log_quote(err->what));
+		return FATE_DONE; /* a rebalance follows and gives explicit offsets */
+	}
+	return fate;
+}
+
+static enum fate
+finish_batch(struct loop *loop, struct err *err)
+{
+	size_t full = (size_t)loop->conf->batch_rows;
+	bool rewind = false;
+	enum fate fate;
+
+	while (enrich_batch_count(loop->batch) > 0) {
+		fate = enrich_batch_run(loop->batch, clock_mono_ms(), err);
+		if (fate == FATE_DONE)
+			break;
+		if (fate == FATE_HALT)
+			return fate;
+		if (work_stopping()) { /* not committed: the next start reads it again */
+			enrich_batch_drop(loop->batch);
+			return FATE_DONE;
+		}
+		fate = hold(loop, err);
+		if (fate != FATE_DONE)
+			return fate;
+	}
+	release(loop);
+	if (enrich_batch_count(loop->batch) == 0)
+		return FATE_DONE;
+	loop->linger_ms = enrich_batch_count(loop->batch) * 2 > full ? LINGER_BEHIND_MS
+								     : loop->conf->linger_ms;
+	fate = transact(loop, &rewind, err);
+	return fate == FATE_DONE && rewind ? rewind_all(loop, err) : fate;
+}
+
+static void
+measure_lag(struct loop *loop)
+{
+	struct kafka_part ends[64];
+	size_t count = loop->position_count < 64 ? loop->position_count : 64;
+	struct err ignored;
+	int64_t lag = 0;
+
+	if (clock_mono_ms() < loop->next_lag_ms || count == 0)
+		return;
+	loop->next_lag_ms = clock_mono_ms() + LAG_EVERY_MS;
+	memcpy(ends, loop->positions, count * sizeof *ends);
+	if (kafka_consumer_offsets_at(
+		loop->consumer, KAFKA_AT_END, ends, count, LAG_EVERY_MS, &ignored) != FATE_DONE)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (ends[i].offset > loop->positions[i].offset)
+			lag += ends[i].offset - loop->positions[i].offset;
+	metric_set(&metrics[M_LAG], lag);
+	work_progress(loop->acknowledged, lag);
+	loop->acknowledged = 0;
+}
+
+static enum fate
+turn(struct loop *loop, struct err *err)
+{
+	enum fate fate = collect(loop, err);
+
+	if (fate == FATE_DONE && loop->broken.fate != FATE_DONE) {
+		*err = loop->broken;
+		return err->fate;
+	}
+	if (fate == FATE_DONE) {
+		loop->reading = false;
+		fate = finish_batch(loop, err);
+		loop->reading = true;
+	}
+	measure_lag(loop);
+	work_beat();
+	return fate;
+}
+
+/* Postgres first: without its word on the types nothing can be read. */
+static enum fate
+plan_patiently(struct loop *loop, struct err *err)
+{
+	struct pause pause = { 0 };
+
+	while (!work_stopping()) {
+		enum fate fate =
+		    enrich_plan_open(loop->pg, loop->work->pipeline, &loop->plan, err);
+
+		if (fate != FATE_RETRY)
+			return fate;
+		metric_add(&metrics[M_RETRIES], 1);
+		work_status(false, "waiting for Postgres: %s", err->what);
+		pause_wait(&pause);
+	}
+	return FATE_DONE;
+}
+
+static enum fate
+partitions_check(struct loop *loop, struct err *err)
+{
+	const struct pipeline *pipeline = loop->work->pipeline;
+	enum fate fate = kafka_txn_partitions(
+	    loop->txn, loop->plan->fact_topic, &loop->source_partitions, err);
+
+	if (fate == FATE_DONE)
+		fate = kafka_txn_partitions(
+		    loop->txn, pipeline->enrich.topic, &loop->out_partitions, err);
+	if (fate == FATE_DONE)
+		fate = kafka_txn_partitions(
+		    loop->txn, pipeline->dlq_topic, &loop->dlq_partitions, err);
+	if (fate != FATE_DONE)
+		return fate;
+	if (loop->out_partitions < loop->source_partitions)
+		return err_code(err, FATE_HALT, CODE_CONFIG,
+		    "%s has %" PRId32 " partitions and %s only %" PRId32
+		    ": a record keeps its partition number",
+		    loop->plan->fact_topic, loop->source_partitions, pipeline->enrich.topic,
+		    loop->out_partitions);
+	return FATE_DONE;
+}
+
+/* The producer first: it aborts what a predecessor left open. */
+static enum fate
+clients_open(struct loop *loop, struct err *err)
+{
+	struct kafka_txn_conf txn = { .transactional_id = loop->work->member,
+		.queue_messages =
+		    2 * loop->conf->batch_rows < 200000 ? 200000 : 2 * loop->conf->batch_rows };
+	struct kafka_consumer_conf consumer = { .group = loop->work->group,
+		.instance = loop->work->member,
+		.on_assign = on_assign,
+		.on_revoke = on_revoke,
+		.ctx = loop };
+	const char *topics[1];
+	enum fate fate;
+
+	work_kafka_conf(loop->work, &txn.common);
+	work_kafka_conf(loop->work, &consumer.common);
+	work_status(false, "waiting for Kafka at %s", txn.common.brokers);
+	fate = kafka_txn_open(&loop->txn, &txn, err);
+	if (fate == FATE_DONE)
+		fate = partitions_check(loop, err);
+	if (fate != FATE_DONE)
+		return fate;
+	loop->batch = enrich_batch_new(
+	    loop->plan, loop->pg, loop->dlq_partitions, kafka_txn_size_max(loop->txn));
+	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
+	fate = kafka_consumer_open(&loop->consumer, &consumer, err);
+	if (fate != FATE_DONE)
+		return fate;
+	work_status(false, "joining group %s", loop->work->group);
+	topics[0] = loop->plan->fact_topic;
+	return kafka_consumer_subscribe(loop->consumer, topics, 1, err);
+}
+
+static enum fate
+loop_run(struct loop *loop, struct err *err)
+{
+	enum fate fate =
+	    postgres_open(loop->work->pipeline, loop->work->member, &loop->pg, err);
+
+	if (fate == FATE_DONE)
+		fate = plan_patiently(loop, err);
+	if (fate == FATE_DONE && !work_stopping())
+		fate = clients_open(loop, err);
+	while (fate == FATE_DONE && !work_stopping())
+		fate = turn(loop, err);
+	if (fate == FATE_HALT && work_stopping() && kafka_wants_restart(err))
+		fate = FATE_DONE; /* a wait was cut short because we were asked to stop */
+	return fate;
+}
+
+enum fate
+enrich_run(struct work *work, struct err *err)
+{
+	struct loop *loop = calloc(1, sizeof *loop);
+	enum fate fate;
+
+	must(loop);
+	metrics_register(metrics, sizeof metrics / sizeof *metrics);
+	loop->work = work;
+	loop->conf = &work->pipeline->enrich;
+	loop->linger_ms = loop->conf->linger_ms;
+	loop->reading = true;
+	fate = loop_run(loop, err);
+	loop->reading = fate == FATE_DONE;
+	if (loop->consumer)
+		(void)kafka_consumer_close(loop->consumer, CLOSE_MS);
+	enrich_batch_free(loop->batch);
+	kafka_txn_close(loop->txn);
+	enrich_plan_free(loop->plan);
+	pg_free(loop->pg);
+	free(loop);
+	return fate;
+}
+
+enum fate
+enrich_check(struct work *work, struct err *err)
+{
+	struct enrich_plan *plan = NULL;
+	struct pg *pg = NULL;
+	enum fate fate = postgres_open(work->pipeline, work->member, &pg, err);
+
+	if (fate == FATE_DONE)
+		fate = enrich_plan_open(pg, work->pipeline, &plan, err);
+	enrich_plan_free(plan);
+	pg_free(pg);
+	return fate;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* enrich_batch.h -- source messages in, enriched records (and dead letters) out.
+ *
+ * One batch: add the messages, then run it: decode all, look up all that is missing,
+ * evaluate the query row by row. It owns its messages until reset. run() may be called
+ * again after a RETRY; nothing was produced and nothing is lost. Outs borrow from the
+ * batch. Marks (the replay fence of each partition) change only by accept(). */
+#ifndef WORK_ENRICH_BATCH_H
+#define WORK_ENRICH_BATCH_H
+
+#include "link/kafka.h"
+#include "work/enrich_plan.h"
+
+/* The highest (sequence, lsn) that a partition has shown, and its time. */
+struct mark {
+	int64_t sequence, lsn, ts_us;
+};
+
+struct enrich_batch;
+
+/* dlq_partitions: of the dead-letter topic. size_max: of a produced record. */
+struct enrich_batch *enrich_batch_new(
+    struct enrich_plan *plan, struct pg *pg, int32_t dlq_partitions, size_t size_max);
+void enrich_batch_free(struct enrich_batch *batch);
+
+/* Takes the message over. */
+void enrich_batch_add(struct enrich_batch *batch, const struct kafka_message *message);
+size_t enrich_batch_count(const struct enrich_batch *batch);
+size_t enrich_batch_bytes(const struct enrich_batch *batch);
+
+enum fate enrich_batch_run(
+    struct enrich_batch *batch, int64_t mono_ms, struct err *err) NODISCARD;
+
+const struct kafka_out *enrich_batch_outs(const struct enrich_batch *batch, size_t *ret_count);
+/* Next offsets to read with the marks as metadata: "v1 SEQUENCE LSN TS_US PARTITIONS". */
+const struct kafka_part *enrich_batch_parts(struct enrich_batch *batch, size_t *ret_count);
+
+void enrich_batch_accept(struct enrich_batch *batch); /* committed: keep the marks, reset */
+void enrich_batch_drop(struct enrich_batch *batch);   /* aborted: forget */
+
+/* Partitions of the source topic that this worker owns now, and their marks. */
+void enrich_batch_assign(
+    struct enrich_batch *batch, const struct kafka_part *parts, size_t count);
+/* What a commit's metadata says; zeros when it says nothing. partitions: 0 unknown. */
+void mark_parse(struct slice metadata, struct mark *ret_mark, int64_t *ret_partitions);
+void mark_print(const struct mark *mark, int64_t partitions, char *ret, size_t size);
+void enrich_batch_set_source_partitions(struct enrich_batch *batch, int64_t partitions);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline.h -- one pipeline file, read and checked: which topic, which SQL, which
+ * keys, which sinks.
+ *
+ * pipeline_read() owns every text in the struct; the file's relative paths are
+ * taken from the file's own directory. An unknown key, a wrong type, a missing
+ * file or an unset ${NAME} is refused with file, line and column. Secrets come as
+ * NAME or NAME_file and are masked by pipeline_print(). */
+#ifndef WORK_PIPELINE_H
+#define WORK_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "link/kafka.h"
+
+enum { PIPELINE_KEYS_MAX = 16, PIPELINE_BOARDS_MAX = 16, PIPELINE_PROPERTIES_MAX = 64 };
+
+struct pipeline_list {
+	const char *items[PIPELINE_KEYS_MAX];
+	size_t count;
+};
+
+struct pipeline_postgres {
+	const char *host, *database, *user, *password;
+	int64_t port;
+	int64_t statement_timeout_ms;
+};
+
+struct pipeline_kafka {
+	const char *brokers;
+	const char *connect; /* Kafka Connect's REST address */
+	struct kafka_property properties[PIPELINE_PROPERTIES_MAX]; /* for librdkafka */
+	size_t property_count;
+};
+
+enum on_truncate { TRUNCATE_STOP, TRUNCATE_IGNORE };
+enum on_dimension_change { DIMENSION_REFRESH, DIMENSION_KEEP };
+
+struct pipeline_enrich {
+	const char *sql_file;
+	struct slice sql; /* the file's text */
+	const char *topic;
+	int64_t partitions;
+	struct pipeline_list key;      /* columns of the record's key */
+	struct pipeline_list identity; /* columns that place a row in its sinks */
+	int64_t generation;
+	enum on_truncate on_truncate;
+	enum on_dimension_change on_dimension_change;
+	int64_t batch_rows, batch_bytes, linger_ms;
+	int64_t cache_bytes, cache_ttl_ms;
+	const char *listen;
+};
+
+struct pipeline_clickhouse {
+	const char *url, *user, *password, *database, *table;
+	const char *ddl_file;
+	struct slice ddl; /* the file's text; p NULL without one */
+	int64_t batch_rows, batch_bytes, batch_age_ms;
+	const char *listen;
+};
+
+struct pipeline_board {
+	const char *key;    /* the ZSET that people read: thm:top:10m */
+	const char *member; /* SQL over the enriched row */
+	const char *at;
+	const char *score;
+	int64_t window_ms, bucket_ms;
+};
+
+struct pipeline_leaderboard {
+	const char *url; /* redis://[user[:password]@]host:port[/db] */
+	const char *password;
+	struct pipeline_board boards[PIPELINE_BOARDS_MAX];
+	size_t board_count;
+	int64_t batch_rows, batch_age_ms;
+	const char *listen;
+};
+
+struct pipeline_http {
+	const char *url;
+	const char *secret; /* whsec_... of the Standard Webhooks signature; NULL: unsigned */
+	bool allow_private;
+	bool deliver_snapshot;
+	int64_t lanes, timeout_ms, in_flight_max;
+	const char *listen;
+};
+
+struct pipeline {
+	const char *file;
+	const char *name;
+	struct pipeline_postgres postgres;
+	struct pipeline_kafka kafka;
+	const char *connector_file; /* NULL: none */
+	const char *prefix;         /* topic.prefix of the connector */
+	struct pipeline_enrich enrich;
+	bool has_clickhouse, has_leaderboard, has_http;
+	struct pipeline_clickhouse clickhouse;
+	struct pipeline_leaderboard leaderboard;
+	struct pipeline_http http;
+	const char *dlq_topic; /* NAME.dlq */
+
+	struct pipeline_own *own; /* memory; pipeline_free */
+};
+
+enum fate pipeline_read(
+    const char *file, struct pipeline **ret_pipeline, struct err *err) NODISCARD;
+void pipeline_free(struct pipeline *pipeline); /* accepts NULL */
+
+/* The whole configuration with defaults filled in, as YAML; secrets as ***. */
+void pipeline_print(const struct pipeline *pipeline, struct buf *out);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* statements.h -- files of sql/ that the programs carry inside, so that an installed
+ * binary needs no folder. Terminated texts. */
+#ifndef WORK_STATEMENTS_H
+#define WORK_STATEMENTS_H
+
+extern const char statement_postgres_catalog[]; /* sql/postgres/catalog.sql */
+
+#endif
