@@ -17,7 +17,8 @@ if [[ $EUID -eq 0 ]]; then pg_as=(setpriv --reuid=postgres --regid=postgres --in
 pg_folder() {
 	local link=$dir/data/postgres real
 	if [[ $EUID -ne 0 ]]; then
-		mkdir -p -m 700 "$link"
+		mkdir -p "$link"
+		chmod 700 "$link"
 		return
 	fi
 	real=$link
@@ -165,9 +166,6 @@ prepare_clickhouse() {
 argv_clickhouse() {
 	argv=("$clickhouse_bin" --path "$dir/data/clickhouse" --port "$(port clickhouse)"
 		--lib "$deps/chdb/libchdb.so")
-	if [[ -f $root/tests/stack/clickhouse/users ]]; then
-		argv+=(--users "$root/tests/stack/clickhouse/users")
-	fi
 }
 ready_clickhouse() {
 	[[ $(curl -s -m 2 "http://127.0.0.1:$(port clickhouse)/ping") == Ok.* ]]
