@@ -113,8 +113,8 @@ shortest(double value, bool single, struct digits *ret)
 	    last = single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
 
 	below = single ? (double)nextafterf((float)value, 0) : nextafter(value, 0);
-	above =
-	    single ? (double)nextafterf((float)value, INFINITY) : nextafter(value, (double)INFINITY);
+	above = single ? (double)nextafterf((float)value, INFINITY)
+		       : nextafter(value, (double)INFINITY);
 	t.low = ((long double)value + (long double)below) / 2;
 	/* The largest number has its half step above too, as if there were a next. */
 	t.high = isinf(above) ? (long double)value + ((long double)value - t.low)
