@@ -368,7 +368,7 @@ stamp_parse(struct slice text, const char *type, bool zoned, int64_t *ret_us, st
 	const int64_t first = INT64_C(-2440588) * DAY_US; /* 4714-11-24 BC */
 	struct fields f = { 0 };
 	enum verdict v;
-	int64_t us;
+	int64_t us, day;
 
 	if (fast_stamp(text, ret_us))
 		return FATE_DONE;
@@ -383,8 +383,8 @@ stamp_parse(struct slice text, const char *type, bool zoned, int64_t *ret_us, st
 	}
 	us = f.us - (zoned ? f.zone_s * INT64_C(1000000) : 0);
 	if (__builtin_mul_overflow(
-		days_from_civil((int32_t)f.year, f.month, f.day), DAY_US, ret_us) ||
-	    __builtin_add_overflow(*ret_us, us, &us) || us < first || us == TIME_INFINITY)
+		days_from_civil((int32_t)f.year, f.month, f.day), DAY_US, &day) ||
+	    __builtin_add_overflow(day, us, &us) || us < first || us == TIME_INFINITY)
 		return beyond("timestamp", text, err);
 	*ret_us = us;
 	return FATE_DONE;
