@@ -291,7 +291,7 @@ yaml_parse(const char *name, struct slice text, yaml_env *env, void *env_ctx,
 	enum fate fate = read_document(&r, err);
 	yaml_parser_delete(&r.parser);
 	if (fate != FATE_DONE) {
-		yaml_free(doc);
+		yaml_close(doc);
 		return fate;
 	}
 	*ret_yaml = doc;
@@ -325,7 +325,7 @@ yaml_open(const char *path, struct yaml **ret_yaml, struct err *err)
 }
 
 void
-yaml_free(struct yaml *yaml)
+yaml_close(struct yaml *yaml)
 {
 	if (yaml == NULL)
 		return;

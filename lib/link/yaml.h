@@ -45,9 +45,8 @@ enum fate yaml_open(const char *path, struct yaml **ret_yaml, struct err *err) N
 /* From memory; name stands in errors. env NULL: the process's environment. */
 enum fate yaml_parse(const char *name, struct slice text, yaml_env *env, void *env_ctx,
     struct yaml **ret_yaml, struct err *err) NODISCARD;
-/* libyaml has a yaml_free too, and ours would be called in its place. */
-#define yaml_free yaml_tree_free
-void yaml_free(struct yaml *yaml);              /* accepts NULL */
+/* Not yaml_free: libyaml exports that name, and ours would be called in its place. */
+void yaml_close(struct yaml *yaml);             /* accepts NULL */
 struct yaml_node *yaml_root(struct yaml *yaml); /* always a map */
 const char *yaml_name(const struct yaml *yaml); /* the file, as given */
 

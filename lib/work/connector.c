@@ -32,7 +32,7 @@ connector_read(const char *file, struct connector *ret_connector, struct err *er
 void
 connector_finish(struct connector *c)
 {
-	yaml_free(c->yaml);
+	yaml_close(c->yaml);
 	*c = (struct connector){ 0 };
 }
 

@@ -362,7 +362,7 @@ pipeline_free(struct pipeline *pipeline)
 		return;
 	for (size_t i = 0; i < pipeline->own->text_count; i++)
 		free(pipeline->own->texts[i]);
-	yaml_free(pipeline->own->yaml);
+	yaml_close(pipeline->own->yaml);
 	free(pipeline->own);
 	free(pipeline);
 }

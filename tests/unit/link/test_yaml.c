@@ -63,8 +63,8 @@ test_tree_knows_places(void **state)
 	assert_int_equal(b->items[1]->column, 5);
 	assert_string_equal(yaml_get(yaml_get(root, "c"), "d")->text, "e");
 	assert_null(yaml_get(root, "zzz"));
-	yaml_free(doc);
-	yaml_free(NULL);
+	yaml_close(doc);
+	yaml_close(NULL);
 }
 
 static void
@@ -109,7 +109,7 @@ test_size_and_bytes_are_bounded(void **state)
 	memcpy(big + YAML_SIZE_MAX - 4, "{}]\n", 4);
 	assert_int_equal(
 	    yaml_parse("t", slice_of(big, YAML_SIZE_MAX), env, NULL, &doc, &err), FATE_DONE);
-	yaml_free(doc);
+	yaml_close(doc);
 	free(big);
 	assert_int_equal(
 	    yaml_parse("t", SLICE("a: \xff\xfe\n"), env, NULL, &doc, &err), FATE_HALT);
@@ -142,7 +142,7 @@ test_substitution(void **state)
 	assert_string_equal(yaml_get(root, "c")->text, "${HOST} $x");
 	assert_string_equal(yaml_get(root, "d")->text, "full--");
 	assert_null(yaml_get(root, "e"));
-	yaml_free(doc);
+	yaml_close(doc);
 	refused("a:\n  b: x${NOPE}\n", "t.yaml:2:6: the variable NOPE is not set");
 	refused("a: ${NOPE\n", "t.yaml:1:4: '${' without '}'");
 	refused("a: ${1X}\n", "t.yaml:1:4: '${1X}' is not ${NAME} or ${NAME:-default}");
@@ -187,7 +187,7 @@ test_scalars(void **state)
 	assert_false(yaml_has(root, "null"));
 	assert_true(yaml_has(root, "int"));
 	assert_int_equal(yaml_check_all_read(root, &err), FATE_DONE);
-	yaml_free(doc);
+	yaml_close(doc);
 }
 
 static void
@@ -238,7 +238,7 @@ test_wrong_types(void **state)
 	assert_null(text);
 	assert_null(node);
 	assert_int_equal(number, 7);
-	yaml_free(doc);
+	yaml_close(doc);
 }
 
 static void
@@ -266,7 +266,7 @@ test_lists(void **state)
 	    "t.yaml:1:1: 'gone' is missing");
 	assert_int_equal(
 	    yaml_texts(root, "gone", YAML_OPTIONAL, &texts, &count, &e), FATE_DONE);
-	yaml_free(doc);
+	yaml_close(doc);
 }
 
 static void
@@ -286,7 +286,7 @@ test_unknown_keys(void **state)
 	assert_int_equal(yaml_seq(root, "list", YAML_REQUIRED, &list, &e), FATE_DONE);
 	assert_int_equal(yaml_text(list->items[0], "x", YAML_REQUIRED, &text, &e), FATE_DONE);
 	expect(yaml_check_all_read(root, &e), &e, "t.yaml:6:12: unknown key 'y'");
-	yaml_free(doc);
+	yaml_close(doc);
 }
 
 static void
@@ -328,7 +328,7 @@ test_files_and_secrets(void **state)
 	expect(yaml_text_or_file(root, "none", YAML_REQUIRED, &value, &e), &e, e.what);
 	assert_non_null(strstr(e.what, ":1:1: 'none' is missing"));
 	assert_int_equal(yaml_check_all_read(root, &e), FATE_DONE);
-	yaml_free(doc);
+	yaml_close(doc);
 	unlink(secret);
 	unlink(file);
 	expect(yaml_open("/nonexistent.yaml", &doc, &e), &e,
