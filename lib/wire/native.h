@@ -76,7 +76,8 @@ struct native_block *native_block_new(void);
 void native_block_free(struct native_block *block);  /* accepts NULL */
 void native_block_clear(struct native_block *block); /* keeps columns and memory */
 
-/* Adds a column; rows that stand already get its type's default. HALT: the type. */
+/* Adds a column; it gets its type's default for as many rows as the first column
+ * has. HALT: the type. */
 enum fate native_block_add(struct native_block *block, const char *name, struct slice type,
     struct native_column **ret_column, struct err *err) NODISCARD;
 
@@ -86,6 +87,9 @@ enum fate native_append(
 /* Appends to a column of integers (or Bool) that holds the value; must() otherwise. */
 void native_append_u64(struct native_column *column, uint64_t value);
 void native_append_default(struct native_column *column); /* NULL, 0, "" or [] */
+
+/* Whether two rows hold the same bytes. */
+bool native_rows_equal(const struct native_column *column, size_t a, size_t b);
 
 size_t native_column_rows(const struct native_column *column);
 const char *native_column_name(const struct native_column *column);
@@ -101,6 +105,10 @@ size_t native_block_bytes(const struct native_block *block);
  * their order. Nothing happens when a column's type has no cheap order. */
 void native_block_sort(
     struct native_block *block, struct native_column *const *key, size_t key_count);
+
+/* The row that will be written as the i-th. */
+size_t native_block_row(const struct native_block *block, size_t i);
+struct native_column *native_block_column(const struct native_block *block, size_t i);
 
 /* Appends the block, all columns having as many rows, to out. */
 void native_block_write(

@@ -98,6 +98,19 @@ native_block_bytes(const struct native_block *block)
 	return bytes;
 }
 
+size_t
+native_block_row(const struct native_block *block, size_t i)
+{
+	return block->sorted ? block->order[i] : i;
+}
+
+struct native_column *
+native_block_column(const struct native_block *block, size_t i)
+{
+	must(i < block->count);
+	return block->columns[i];
+}
+
 /* --- writing: every part in the order of the rows --- */
 
 static void

@@ -152,3 +152,29 @@ native_block_sort(
 		block->order[at] = block->sort_rows[at].row;
 	block->sorted = true;
 }
+
+static bool
+lists_equal(const struct native_column *column, size_t a, size_t b)
+{
+	const uint64_t *ends = (const uint64_t *)(const void *)column->ends.p;
+	uint64_t from_a = a ? ends[a - 1] : 0, from_b = b ? ends[b - 1] : 0;
+
+	if (ends[a] - from_a != ends[b] - from_b)
+		return false;
+	for (; from_a < ends[a]; from_a++, from_b++)
+		if (!native_rows_equal(column->elem, from_a, from_b) ||
+		    (column->key && !native_rows_equal(column->key, from_a, from_b)))
+			return false;
+	return true;
+}
+
+bool
+native_rows_equal(const struct native_column *column, size_t a, size_t b)
+{
+	must(a < column->rows && b < column->rows);
+	if (column->nulls.len > 0 && column->nulls.p[a] != column->nulls.p[b])
+		return false;
+	if (column_is_list(column))
+		return lists_equal(column, a, b);
+	return slice_eq(column_bytes(column, a), column_bytes(column, b));
+}

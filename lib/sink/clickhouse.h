@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clickhouse.h -- the last state of every row in a ReplacingMergeTree(_version,
+ * _deleted), by inserts of Native blocks over HTTP.
+ *
+ * The config is the caller's and outlives the sink. The table is asked for its
+ * columns at connect; every field of a record must be one of them, columns that
+ * records lack take the server's default. A row that moves to another place of the
+ * sorting key leaves a deleted row at the old one, in the same insert. Refused:
+ * append mode, and tables without _version and _deleted. */
+#ifndef SINK_CLICKHOUSE_H
+#define SINK_CLICKHOUSE_H
+
+#include "sink/sink.h"
+#include "wire/native.h"
+#include "wire/value.h"
+
+enum clickhouse_mode { CLICKHOUSE_REPLACE = 0, CLICKHOUSE_APPEND };
+
+struct clickhouse_setting {
+	const char *name, *value;
+};
+
+/* Field of the record -> column of the table, where the names differ. */
+struct clickhouse_rename {
+	const char *field, *column;
+};
+
+/* A field that records have, as the pipeline's query says. */
+struct clickhouse_field {
+	const char *name;
+	struct pgtype type;
+};
+
+/* 0 and NULL take the default named. */
+struct sink_clickhouse_config {
+	const char *const *urls; /* "http://host:8123", tried in turn */
+	size_t url_count;
+	const char *user, *password; /* none */
+	const char *ca_file;         /* the system's */
+	const char *database;        /* "default" */
+	const char *table;
+	enum clickhouse_mode mode;
+	size_t batch_rows;                         /* 50000 */
+	size_t batch_bytes;                        /* 32 MB of keys and values */
+	int64_t batch_age_ms;                      /* 400 */
+	int64_t connect_timeout_ms;                /* 5000 */
+	int64_t timeout_ms;                        /* 30000, a whole insert */
+	enum native_pack_kind compression;         /* NATIVE_PLAIN */
+	const struct clickhouse_setting *settings; /* sent with every insert */
+	size_t setting_count;
+	const char *const *identity; /* columns of the table's ORDER BY, in its order */
+	size_t identity_count;
+	const struct clickhouse_rename *renames;
+	size_t rename_count;
+	const struct clickhouse_field *fields; /* checked at connect when given */
+	size_t field_count;
+};
+
+extern const struct sink_ops sink_clickhouse;
+
+/* What a code of a ClickHouse exception means for an insert. */
+enum clickhouse_verdict {
+	CLICKHOUSE_BUSY,   /* RETRY: busy, gone, or nobody knows */
+	CLICKHOUSE_BAD,    /* REJECT: one of the rows */
+	CLICKHOUSE_SCHEMA, /* the table is not as it was described: look, then HALT */
+	CLICKHOUSE_WRONG,  /* HALT: login, rights, settings */
+};
+enum clickhouse_verdict clickhouse_verdict(int code); /* unknown codes are BUSY */
+
+#endif

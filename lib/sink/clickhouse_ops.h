@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clickhouse_ops.h -- what the clickhouse*.c files share; nobody else's business.
+ *
+ * clickhouse.c is the driver, _server.c speaks HTTP and reads refusals, _table.c
+ * knows the target's columns, _rows.c turns records into rows of the block. */
+#ifndef SINK_CLICKHOUSE_OPS_H
+#define SINK_CLICKHOUSE_OPS_H
+
+#include "link/http.h"
+#include "sink/clickhouse.h"
+#include "sink/sink_ops.h"
+
+/* A column of the target that an INSERT may name. */
+struct target_column {
+	char *name, *type;
+	bool has_default;            /* DEFAULT expression */
+	bool null_default;           /* sent as Nullable: NULL asks for the server's default */
+	struct native_column *built; /* NULL: no record had it yet */
+};
+
+struct target {
+	struct target_column *columns;
+	size_t count;
+};
+
+/* Which column the i-th field of a JSON object went to, last time. */
+struct hint {
+	struct slice field; /* of the target or the config */
+	struct target_column *column;
+};
+
+struct hints {
+	struct hint *list;
+	size_t count;
+};
+
+struct clickhouse {
+	const struct sink_clickhouse_config *config;
+	struct http_client **hosts;
+	size_t host; /* the one in use */
+	struct http_response response;
+	struct buf url, body;
+	struct target target;
+	struct native_block *block;
+	struct native_column *version, *deleted;
+	struct native_column **identity;
+	size_t built_count; /* columns in the block */
+	struct hints value_hints, before_hints, key_hints;
+	uint32_t *row_record; /* index of the record that a row came from */
+	size_t row_record_cap;
+	size_t batch_rows; /* at present; the config's is the most */
+};
+
+/* --- clickhouse_server.c --- */
+
+/* What a server said; code 0: it did not say. */
+struct refusal {
+	int code;
+	enum clickhouse_verdict verdict;
+	size_t row; /* "at row N" of the block, from 1; 0: not said */
+};
+
+enum fate server_open(struct clickhouse *ch, struct err *err) NODISCARD;
+void server_close(struct clickhouse *ch);
+/* Sends a query; its answer is in ch->response. RETRY or HALT; the next host is
+ * used next time. */
+enum fate server_query(struct clickhouse *ch, const char *query, struct err *err) NODISCARD;
+/* Sends ch->body as an insert into the block's columns. DONE, RETRY, or as the
+ * verdict says; then ret_refusal is filled. */
+enum fate server_insert(
+    struct clickhouse *ch, struct refusal *ret_refusal, struct err *err) NODISCARD;
+/* Code and row out of an exception's text. */
+struct refusal refusal_read(struct slice text);
+
+/* --- clickhouse_table.c --- */
+
+/* Describes the target and makes the block anew when it is not as it was. */
+enum fate table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err) NODISCARD;
+void table_close(struct clickhouse *ch);
+struct target_column *table_column(const struct target *target, struct slice name);
+/* Puts the column into the block. HALT: its type is not supported. */
+enum fate table_build(
+    struct clickhouse *ch, struct target_column *column, struct err *err) NODISCARD;
+/* Reads what DESCRIBE TABLE ... FORMAT JSONEachRow printed. */
+enum fate target_read(struct slice text, struct target *ret_target, struct err *err) NODISCARD;
+void target_free(struct target *target);
+void name_quote(struct buf *out, const char *name); /* `name` */
+
+/* --- clickhouse_rows.c --- */
+
+/* Appends a record's one or two rows. REJECT: the record, nothing was appended.
+ * HALT: a field that the target lacks. */
+enum fate rows_append(struct clickhouse *ch, const struct record *record, size_t index,
+    struct err *err) NODISCARD;
+
+#endif
