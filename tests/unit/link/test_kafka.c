@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kafka_mock.h"
+#include "link/kafka_consumer.h"
+#include "link/kafka_producer.h"
+
+static struct kafka_mock mock;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	kafka_mock_open(&mock);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	kafka_mock_close(&mock);
+	return 0;
+}
+
+static void
+every_row_of_the_table_sets_its_fate(void **state)
+{
+	size_t count;
+	const struct kafka_error_row *rows = kafka_error_table(&count);
+
+	(void)state;
+	assert_true(count > 50);
+	for (size_t i = 0; i < count; i++) {
+		struct err err;
+
+		assert_int_equal(
+		    kafka_error_set(&err, rows[i].code, "call %d", 7), rows[i].fate);
+		assert_int_equal(err.fate, rows[i].fate);
+		assert_true(kafka_wants_restart(&err) == rows[i].restart);
+		assert_true(!rows[i].restart || rows[i].fate == FATE_HALT);
+		assert_memory_equal(err.what, "call 7: ", 8);
+		assert_non_null(strstr(err.what, rows[i].why));
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(rows[k].code, rows[i].code);
+	}
+}
+
+static void
+fates_that_the_design_names(void **state)
+{
+	static const struct {
+		int code;
+		enum fate fate;
+		bool restart;
+	} cases[] = {
+		{ RD_KAFKA_RESP_ERR__TRANSPORT, FATE_RETRY, false },
+		{ RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, FATE_RETRY, false },
+		{ RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, FATE_RETRY, false },
+		{ RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, FATE_REJECT, false },
+		{ RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, FATE_HALT, true },
+		{ RD_KAFKA_RESP_ERR__FENCED, FATE_HALT, true },
+		{ RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, FATE_HALT, false },
+		{ RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, FATE_HALT, false },
+		{ 31999, FATE_RETRY, false }, /* not in the table */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err err;
+
+		assert_int_equal(kafka_error_set(&err, cases[i].code, "x"), cases[i].fate);
+		assert_true(kafka_wants_restart(&err) == cases[i].restart);
+	}
+}
+
+static void
+properties_that_exactness_hangs_on_are_refused(void **state)
+{
+	static const struct kafka_property bad[] = {
+		{ "isolation.level", "read_uncommitted" },
+		{ "enable.auto.commit", "true" },
+		{ "transactional.id", "mine" },
+		{ "no.such.property", "1" },
+		{ "fetch.wait.max.ms", "soon" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct kafka_consumer_conf conf = { .common = mock.conf, .group = "g" };
+		struct kafka_consumer *consumer;
+		struct err err;
+
+		conf.common.properties = &bad[i];
+		conf.common.property_count = 1;
+		assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_HALT);
+		assert_non_null(strstr(err.what, bad[i].key));
+		assert_false(kafka_wants_restart(&err));
+	}
+}
+
+static void
+send_one(struct kafka_producer *producer, const struct kafka_out *out)
+{
+	struct err err;
+
+	assert_int_equal(kafka_producer_send(producer, out, &err), FATE_DONE);
+}
+
+static void
+fill(const char *topic)
+{
+	struct header headers[] = { { SLICE("a"), SLICE("1") }, { SLICE("empty"), SLICE("") },
+		{ SLICE("null"), { 0 } }, { SLICE("a"), SLICE("2") } };
+	struct kafka_out outs[] = {
+		{ topic, 0, SLICE("k0"), SLICE("v0"), headers, 4, 1700000000123 },
+		{ topic, 0, SLICE("k1"), { 0 }, NULL, 0, 0 },
+		{ topic, 0, SLICE(""), SLICE(""), NULL, 0, 0 },
+		{ topic, 0, { 0 }, SLICE("v3"), NULL, 0, 0 },
+	};
+	struct kafka_producer *producer;
+	struct err err;
+
+	assert_int_equal(kafka_producer_open(&producer, &mock.conf, &err), FATE_DONE);
+	for (size_t i = 0; i < sizeof outs / sizeof *outs; i++)
+		send_one(producer, &outs[i]);
+	assert_int_equal(kafka_producer_flush(producer, 10000, &err), FATE_DONE);
+	outs[0].partition = 1;
+	assert_int_equal(kafka_producer_send(producer, &outs[0], &err), FATE_HALT);
+	assert_non_null(strstr(err.what, "has 1 partitions"));
+	outs[0].topic = "absent";
+	rd_kafka_mock_topic_set_error(
+	    mock.cluster, "absent", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	assert_int_equal(kafka_producer_send(producer, &outs[0], &err), FATE_HALT);
+	kafka_producer_close(producer);
+}
+
+/* Polls past "nothing". */
+static enum kafka_polled
+next(struct kafka_consumer *consumer, struct kafka_message *message, struct err *err)
+{
+	for (int i = 0; i < 100; i++) {
+		enum kafka_polled polled = kafka_consumer_poll(consumer, 100, message, err);
+
+		if (polled != KAFKA_NOTHING)
+			return polled;
+	}
+	return KAFKA_NOTHING;
+}
+
+static void
+expect(struct kafka_consumer *consumer, int64_t offset, struct slice key, struct slice value)
+{
+	struct kafka_message message;
+	struct err err;
+
+	assert_int_equal(next(consumer, &message, &err), KAFKA_MESSAGE);
+	assert_true(message.offset == offset);
+	assert_true(slice_eq(message.key, key) && slice_eq(message.value, value));
+	assert_true(!message.key.p == !key.p);
+	assert_true(!message.value.p == !value.p);
+	kafka_message_free(&message);
+	kafka_message_free(&message);
+}
+
+static void
+expect_end(struct kafka_consumer *consumer, const char *topic, int64_t offset)
+{
+	struct kafka_message message;
+	struct err err;
+
+	assert_int_equal(next(consumer, &message, &err), KAFKA_EOF);
+	assert_true(message.offset == offset && message.partition == 0);
+	assert_string_equal(message.topic, topic);
+	assert_null(message.handle);
+}
+
+static void
+expect_headers(struct kafka_consumer *consumer)
+{
+	struct kafka_message message;
+	struct header headers[4];
+	struct err err;
+	size_t count;
+
+	assert_int_equal(next(consumer, &message, &err), KAFKA_MESSAGE);
+	assert_true(message.timestamp_ms == 1700000000123);
+	assert_int_equal(
+	    kafka_message_headers(&message, headers, 3, &count, &err), FATE_REJECT);
+	assert_int_equal(kafka_message_headers(&message, headers, 4, &count, &err), FATE_DONE);
+	assert_int_equal(count, 4);
+	assert_true(slice_eq(headers[0].name, SLICE("a")));
+	assert_true(slice_eq(headers[3].value, SLICE("2")));
+	assert_true(headers[1].value.p && headers[1].value.len == 0);
+	assert_null(headers[2].value.p);
+	kafka_message_free(&message);
+}
+
+static void
+null_and_empty_travel_apart_and_ends_are_told(void **state)
+{
+	struct kafka_consumer_conf conf = { .common = mock.conf };
+	struct kafka_part part = { .topic = "t", .offset = 0 };
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct err err;
+
+	(void)state;
+	kafka_mock_topic(&mock, "t", 1);
+	fill("t");
+	assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_DONE);
+	assert_int_equal(kafka_consumer_assign(consumer, &part, 1, &err), FATE_DONE);
+	expect_headers(consumer);
+	expect(consumer, 1, SLICE("k1"), (struct slice){ 0 });
+	expect(consumer, 2, SLICE(""), SLICE(""));
+	expect(consumer, 3, (struct slice){ 0 }, SLICE("v3"));
+	expect_end(consumer, "t", 4);
+
+	part.offset = 3;
+	assert_int_equal(kafka_consumer_seek(consumer, &part, 1, &err), FATE_DONE);
+	expect(consumer, 3, (struct slice){ 0 }, SLICE("v3"));
+	expect_end(consumer, "t", 4);
+
+	assert_int_equal(kafka_consumer_pause(consumer, NULL, 0, &err), FATE_DONE);
+	assert_int_equal(kafka_consumer_seek(consumer, &part, 1, &err), FATE_DONE);
+	assert_int_equal(kafka_consumer_poll(consumer, 300, &message, &err), KAFKA_NOTHING);
+	assert_int_equal(kafka_consumer_resume(consumer, NULL, 0, &err), FATE_DONE);
+	expect(consumer, 3, (struct slice){ 0 }, SLICE("v3"));
+	assert_true(kafka_consumer_close(consumer, 5000));
+}
+
+static void
+an_offset_that_is_gone_stops_the_reader(void **state)
+{
+	struct kafka_consumer_conf conf = { .common = mock.conf };
+	struct kafka_part part = { .topic = "t", .offset = 1000 };
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_DONE);
+	assert_int_equal(kafka_consumer_assign(consumer, &part, 1, &err), FATE_DONE);
+	assert_int_equal(next(consumer, &message, &err), KAFKA_ERROR);
+	assert_int_equal(err.fate, FATE_HALT);
+	assert_false(kafka_wants_restart(&err));
+	assert_true(kafka_consumer_close(consumer, 5000));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_row_of_the_table_sets_its_fate),
+		cmocka_unit_test(fates_that_the_design_names),
+		cmocka_unit_test(properties_that_exactness_hangs_on_are_refused),
+		cmocka_unit_test(null_and_empty_travel_apart_and_ends_are_told),
+		cmocka_unit_test(an_offset_that_is_gone_stops_the_reader),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
