@@ -11,7 +11,8 @@ listen_of(const struct pipeline *pipeline)
 static const struct worker worker = {
 	.name = "enrich",
 	.prog = "sluice-enrich",
-	.summary = "Carries Debezium's changes through the pipeline's SQL into the enriched topic.",
+	.summary =
+	    "Carries Debezium's changes through the pipeline's SQL into the enriched topic.",
 	.listen = listen_of,
 	.check = enrich_check,
 	.run = enrich_run,

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluicectl: makes a pipeline's places, and says how it is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "work/bootstrap.h"
+#include "work/check.h"
+#include "work/worker.h"
+
+struct call {
+	const char *pipeline_file;
+	struct pipeline *pipeline;
+	int64_t timeout_ms, count;
+	const char *board;
+};
+
+struct command {
+	const char *name, *summary;
+	int (*run)(struct call *call, struct err *err);
+};
+
+static void
+say(const char *line)
+{
+	(void)printf("%s\n", line);
+	(void)fflush(stdout);
+}
+
+static int
+fail(const struct err *err)
+{
+	(void)fprintf(stderr, "sluicectl: %s\n", err->what);
+	return err->fate == FATE_RETRY ? EXIT_RESTART : EXIT_CONFIG;
+}
+
+static int
+run_bootstrap(struct call *call, struct err *err)
+{
+	return bootstrap_run(call->pipeline, call->timeout_ms, say, err) == FATE_DONE
+		   ? EXIT_ASKED
+		   : fail(err);
+}
+
+static int
+run_check(struct call *call, struct err *err)
+{
+	bool passed = false;
+
+	if (check_run(call->pipeline, say, &passed, err) != FATE_DONE)
+		return fail(err);
+	return passed ? EXIT_ASKED : 1;
+}
+
+static int
+run_status(struct call *call, struct err *err)
+{
+	return status_run(call->pipeline, say, err) == FATE_DONE ? EXIT_ASKED : fail(err);
+}
+
+static int
+run_top(struct call *call, struct err *err)
+{
+	return top_run(call->pipeline, call->board, call->count, say, err) == FATE_DONE
+		   ? EXIT_ASKED
+		   : fail(err);
+}
+
+static const struct command commands[] = {
+	{ "bootstrap",
+	    "make topics, tables, first offsets and the connector; wait until it runs",
+	    run_bootstrap },
+	{ "check", "prove that the pipeline works: six points, a line of evidence each",
+	    run_check },
+	{ "status", "workers, lag, connector and slot", run_status },
+	{ "top", "the first members of a leaderboard", run_top },
+};
+
+static void
+print_commands(void)
+{
+	(void)printf("\ncommands:\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		(void)printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+}
+
+static const struct command *
+command_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct call call = { .timeout_ms = 120000, .count = 10 };
+	const struct option_row rows[] = {
+		{ "timeout", OPTION_DURATION, &call.timeout_ms, "TIME",
+		    "bootstrap: how long to wait for what does not answer yet (default 2m).", 0,
+		    0 },
+		{ "board", OPTION_TEXT, &call.board, "KEY",
+		    "top: which board (default: the first).", 0, 0 },
+		{ "count", OPTION_INT, &call.count, "N", "top: how many members (default 10).",
+		    1, 1000 },
+	};
+	const struct option_table table = { "sluicectl",
+		"Makes a pipeline's places in Kafka, ClickHouse and Connect, and says how it "
+		"is.",
+		"COMMAND PIPELINE.yaml", 2, 2, rows, sizeof rows / sizeof *rows };
+	const struct command *command;
+	enum option_verdict verdict;
+	struct err err = { 0 };
+	int code;
+
+	if (options_parse(&table, argc, argv, &verdict, &err) != FATE_DONE)
+		return fail(&err);
+	if (verdict == OPTIONS_EXIT_OK) {
+		print_commands();
+		return EXIT_ASKED;
+	}
+	command = command_find(argv[1]);
+	if (!command) {
+		err_set(&err, FATE_HALT, "unknown command %s: see sluicectl --help", argv[1]);
+		return fail(&err);
+	}
+	if (pipeline_read(argv[2], &call.pipeline, &err) != FATE_DONE)
+		return fail(&err);
+	code = command->run(&call, &err);
+	pipeline_free(call.pipeline);
+	return code;
+}
