@@ -180,6 +180,7 @@ static void
 newest_say(struct check *c, const struct kafka_message *message)
 {
 	struct header headers[32];
+	struct slice value = message->value.p ? message->value : SLICE("(deleted)");
 	struct record record = { 0 };
 	struct err err = { 0 };
 	size_t count = 0;
@@ -192,8 +193,7 @@ newest_say(struct check *c, const struct kafka_message *message)
 		return;
 	}
 	say(c, "       %.*s op %c version %" PRIu64 " %.*s", SLICE_ARG(message->key), record.op,
-	    record.version,
-	    message->value.p ? SLICE_ARG(message->value) : SLICE_ARG(SLICE("(deleted)")));
+	    record.version, SLICE_ARG(value));
 }
 
 static void
