@@ -77,6 +77,17 @@ golden: $(TOOL_BIN) ## real Debezium events in, normalised changes out
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers
+test: all stack check $(TOOL_BIN) ## everything: check, then real servers and independent clients
+	@PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" CC=$(CC) python3 -m pytest tests/stack tests/integration tests/fault -q --durations=0 --durations-min=5 -p no:cacheprovider $(PYTEST)
+fault: all stack ## more kills: make fault NAME=enrich_kill N=20 SEED=7; appends to tests/fault/runs.ndjson
+	@SLUICE_FAULT_N=$(or $(N),20) SLUICE_FAULT_SEED=$(SEED) SLUICE_FAULT_LOG=tests/fault/runs.ndjson PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" python3 -m pytest tests/fault -q -p no:cacheprovider $(if $(NAME),-k $(NAME))
+demo: install-deps all stack ## start everything on this machine, check it, leave it running
+	@tests/stack/demo up
+demo-down: ## stop what make demo started
+	@tests/stack/demo down
+install-deps: ## fetch what this machine lacks (apt, Maven, npm, PyPI) and build librdkafka once
+	@tests/stack/stack install
+	@$(MAKE) --no-print-directory deps
 format: ## settle the layout of every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
@@ -88,6 +99,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: all unit golden lint check test fault demo demo-down bench fuzz format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test fault demo demo-down bench fuzz format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
