@@ -77,11 +77,14 @@ golden: $(TOOL_BIN) ## real Debezium events in, normalised changes out
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers
-test: all stack check $(TOOL_BIN) ## everything: check, then real servers and independent clients
-	@PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" CC=$(CC) python3 -m pytest tests/stack tests/integration tests/fault -q --durations=0 --durations-min=5 -p no:cacheprovider $(PYTEST)
-fault: all stack ## more kills: make fault NAME=enrich_kill N=20 SEED=7; appends to tests/fault/runs.ndjson
-	@SLUICE_FAULT_N=$(or $(N),20) SLUICE_FAULT_SEED=$(SEED) SLUICE_FAULT_LOG=tests/fault/runs.ndjson PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" python3 -m pytest tests/fault -q -p no:cacheprovider $(if $(NAME),-k $(NAME))
-demo: install-deps all stack ## start everything on this machine, check it, leave it running
+test: install-deps ## everything: check, then real servers and independent clients
+	@$(MAKE) --no-print-directory check stack
+	@tests/run
+fault: install-deps ## more kills: make fault NAME=enrich_kill N=20 SEED=7; appends to tests/fault/runs.ndjson
+	@$(MAKE) --no-print-directory all stack
+	@SLUICE_FAULT_N=$(or $(N),20) SLUICE_FAULT_SEED=$(SEED) SLUICE_FAULT_LOG=tests/fault/runs.ndjson tests/run tests/fault $(if $(NAME),-k $(NAME))
+demo: install-deps ## start everything on this machine, check it, leave it running
+	@$(MAKE) --no-print-directory all stack
 	@tests/stack/demo up
 demo-down: ## stop what make demo started
 	@tests/stack/demo down
