@@ -181,41 +181,12 @@ pg_refused(struct pg *pg, const PGresult *result, struct err *err)
 	    err, pg_fate(state), state, "postgres: %s%s%s", why, *detail ? ": " : "", detail);
 }
 
-/* A failed connection has no result: libpq 15 gives only a sentence, here in the
- * server's English. One that is not known is a network that may heal: RETRY. */
-static const char *
-connect_state(const char *why)
-{
-	static const struct {
-		const char *part, *state;
-	} sentences[] = {
-		{ "password authentication failed", "28P01" },
-		{ "no password supplied", "28P01" },
-		{ "no pg_hba.conf entry", "28000" },
-		{ "role \"", "28000" },
-		{ "database \"", "3D000" },
-		{ "too many clients", "53300" },
-		{ "remaining connection slots", "53300" },
-		{ "too many connections", "53300" },
-		{ "starting up", "57P03" },
-		{ "shutting down", "57P03" },
-		{ "not yet accepting connections", "57P03" },
-		{ "in recovery mode", "57P03" },
-		{ "invalid port number", "42601" },
-		{ "invalid sslmode", "42601" },
-	};
-	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
-		if (strstr(why, sentences[i].part))
-			return sentences[i].state;
-	return "08006";
-}
-
 static enum fate
 connect_failed(struct pg *pg, struct err *err)
 {
 	char why[ERR_WHAT_SIZE];
 	one_line(why, sizeof why, PQerrorMessage(pg->conn));
-	const char *state = connect_state(why);
+	const char *state = pg_connect_state(why);
 	return err_code(err, pg_fate(state), state, "postgres: %s", why);
 }
 

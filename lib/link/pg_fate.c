@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "link/pg.h"
+#include "link/pg_wire.h"
 
 /* Longest match first: a whole code before its class. */
 static const struct {
@@ -52,6 +52,45 @@ pg_fate(const char *sqlstate)
 		}
 	}
 	return fate;
+}
+
+/* How the server's sentence begins and what follows, so that no quoted name misleads. */
+static const struct {
+	const char *begins, *holds, *state;
+} fatals[] = {
+	{ "password authentication failed", "", "28P01" },
+	{ "no pg_hba.conf entry", "", "28000" },
+	{ "pg_hba.conf rejects", "", "28000" },
+	{ "role \"", "\" does not exist", "28000" },
+	{ "role \"", "\" is not permitted to log in", "28000" },
+	{ "database \"", "\" does not exist", "3D000" },
+	{ "database \"", "\" is not currently accepting connections", "55000" },
+	{ "permission denied for database", "", "42501" },
+	{ "sorry, too many clients", "", "53300" },
+	{ "remaining connection slots", "", "53300" },
+	{ "too many connections", "", "53300" },
+	{ "the database system is", "", "57P03" },
+};
+
+const char *
+pg_connect_state(const char *sentence)
+{
+	const char *said = NULL, *next = sentence;
+	while ((next = strstr(next, "FATAL:  "))) { /* of several hosts the last one */
+		next += strlen("FATAL:  ");
+		said = next;
+	}
+	for (size_t i = 0; said && i < sizeof fatals / sizeof *fatals; i++)
+		if (strncmp(said, fatals[i].begins, strlen(fatals[i].begins)) == 0 &&
+		    strstr(said, fatals[i].holds))
+			return fatals[i].state;
+	if (said)
+		return "08006";
+	if (strstr(sentence, "no password supplied"))
+		return "28P01";
+	if (strncmp(sentence, "invalid ", strlen("invalid ")) == 0) /* port, sslmode, ... */
+		return "42601";
+	return "08006";
 }
 
 void

@@ -37,6 +37,10 @@ enum fate pg_refused(struct pg *pg, const PGresult *result, struct err *err);
 enum fate pg_next(
     struct pg *pg, int64_t deadline_ms, PGresult **ret_result, struct err *err) NODISCARD;
 
+/* Pure. A failed connection has no result, only a sentence (in the server's English):
+ * the SQLSTATE it stands for, "08006" when it is not known. */
+const char *pg_connect_state(const char *sentence);
+
 int64_t pg_deadline(const struct pg *pg); /* of a statement that starts now */
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "link/pg.h"
+#include "link/pg_wire.h"
 
 static void
 test_fates(void **state)
@@ -77,6 +78,39 @@ test_fates(void **state)
 		if (pg_fate(lines[i].sqlstate) != lines[i].fate)
 			fail_msg("%s is %s", lines[i].sqlstate,
 			    fate_name(pg_fate(lines[i].sqlstate)));
+}
+
+static void
+test_connect_sentences(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sentence, *sqlstate;
+	} lines[] = {
+		{ "FATAL:  password authentication failed for user \"u\"", "28P01" },
+		{ "FATAL:  no pg_hba.conf entry for host \"h\", database \"d\"", "28000" },
+		{ "FATAL:  pg_hba.conf rejects connection for host", "28000" },
+		{ "FATAL:  role \"u\" does not exist", "28000" },
+		{ "FATAL:  role \"u\" is not permitted to log in", "28000" },
+		{ "FATAL:  database \"starting up\" does not exist", "3D000" },
+		{ "FATAL:  database \"d\" is not currently accepting connections", "55000" },
+		{ "FATAL:  permission denied for database \"d\"", "42501" },
+		{ "FATAL:  sorry, too many clients already", "53300" },
+		{ "FATAL:  remaining connection slots are reserved", "53300" },
+		{ "FATAL:  too many connections for role \"u\"", "53300" },
+		{ "FATAL:  too many connections for database \"d\"", "53300" },
+		{ "FATAL:  the database system is starting up", "57P03" },
+		{ "FATAL:  the database system is in recovery mode", "57P03" },
+		{ "a: FATAL:  role \"u\" does not exist b: FATAL:  sorry, too many clients",
+		    "53300" },
+		{ "FATAL:  something else", "08006" },
+		{ "fe_sendauth: no password supplied", "28P01" },
+		{ "invalid port number: \"99999\"", "42601" },
+		{ "connection refused", "08006" },
+		{ "", "08006" },
+	};
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		assert_string_equal(pg_connect_state(lines[i].sentence), lines[i].sqlstate);
 }
 
 static void
@@ -182,6 +216,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fates),
+		cmocka_unit_test(test_connect_sentences),
 		cmocka_unit_test(test_arrays),
 		cmocka_unit_test(test_bad_conninfo_keeps_the_password),
 		cmocka_unit_test(test_nobody_there),
