@@ -36,6 +36,12 @@ skip_blanks(struct reader *r)
 		r->p++;
 }
 
+static bool
+ends_element(char c)
+{
+	return c == ',' || c == '{' || c == '}';
+}
+
 /* One element's text into r->token; false when the literal ends inside it. */
 static bool
 take_token(struct reader *r, bool *ret_quoted)
@@ -45,7 +51,7 @@ take_token(struct reader *r, bool *ret_quoted)
 
 	r->token.len = 0;
 	*ret_quoted = false;
-	for (; r->p < r->end && (open || !strchr(",{}", *r->p)); r->p++) {
+	for (; r->p < r->end && (open || !ends_element(*r->p)); r->p++) {
 		char c = *r->p;
 
 		if (c == '"') {
@@ -149,7 +155,7 @@ array_from_text(struct pgtype type, struct slice text, struct arena *arena,
     struct slice *ret_json, struct err *err)
 {
 	struct reader r = { .p = text.p,
-		.end = text.p + text.len,
+		.end = text.len ? text.p + text.len : text.p,
 		.text = text,
 		.elem = { .kind = type.elem, .elem = TYPE_OTHER, .typmod = -1 },
 		.arena = arena,
@@ -177,7 +183,8 @@ put_element(struct buf *out, struct slice text)
 	bool quote = text.len == 0 || (text.len == 4 && strncasecmp(text.p, "null", 4) == 0);
 
 	for (size_t i = 0; i < text.len && !quote; i++)
-		quote = is_blank(text.p[i]) || (text.p[i] && strchr("{}\",\\", text.p[i]));
+		quote = is_blank(text.p[i]) || ends_element(text.p[i]) || text.p[i] == '"' ||
+			text.p[i] == '\\';
 	if (!quote) {
 		buf_slice(out, text);
 		return;

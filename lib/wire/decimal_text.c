@@ -90,7 +90,7 @@ scan_exponent(const char *p, const char *end, int64_t *ret)
 static bool
 scan_number(struct slice s, struct scan *scan, int64_t *ret_exponent)
 {
-	const char *p = s.p, *end = s.p + s.len, *point = NULL;
+	const char *p = s.p, *end = s.len ? s.p + s.len : s.p, *point = NULL;
 
 	*ret_exponent = 0;
 	scan->negative = p < end && *p == '-';
@@ -235,7 +235,8 @@ print_digits(struct buf *out, bool negative, const char *digits, size_t count, s
 {
 	size_t whole = count > scale ? count - scale : 0;
 
-	buf_grow(out, count + scale + 4);
+	if (out->cap - out->len < count + scale + 4)
+		buf_grow(out, count + scale + 4);
 	if (negative)
 		out->p[out->len++] = '-';
 	if (whole > 0)

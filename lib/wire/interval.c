@@ -315,7 +315,7 @@ fits(const struct sum *sum)
 enum fate
 interval_parse(struct slice text, struct interval *ret_interval, struct err *err)
 {
-	struct scan s = { text.p, text.p + text.len };
+	struct scan s = { text.p, text.len ? text.p + text.len : text.p };
 	struct sum sum = { 0 };
 	bool good;
 

@@ -106,7 +106,7 @@ static const uint8_t uuid_places[UUID_SIZE] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 2
 static bool
 uuid_parse_odd(struct slice s, uint8_t *ret)
 {
-	const char *p = s.p, *end = s.p + s.len;
+	const char *p = s.p, *end = s.len ? s.p + s.len : s.p;
 	bool braces = p < end && *p == '{';
 
 	p += braces;

@@ -245,7 +245,7 @@ take_rest(struct scan *s, struct fields *f)
 static enum verdict
 scan_fields(struct slice text, struct fields *f)
 {
-	struct scan s = { text.p, text.p + text.len };
+	struct scan s = { text.p, text.len ? text.p + text.len : text.p };
 	enum verdict v;
 
 	skip_blanks(&s);
@@ -326,7 +326,7 @@ time_parse(struct slice text, int64_t *ret_us, struct err *err)
 static bool
 fast_stamp(struct slice text, int64_t *ret_us)
 {
-	const char *p = text.p, *end = p + text.len;
+	const char *p = text.p, *end;
 	int32_t century, year, month, day, h, m, s;
 	int64_t us = 0;
 	int n = 0;
@@ -334,6 +334,7 @@ fast_stamp(struct slice text, int64_t *ret_us)
 	if (text.len < 19 || p[4] != '-' || p[7] != '-' || (p[10] != 'T' && p[10] != ' ') ||
 	    p[13] != ':' || p[16] != ':')
 		return false;
+	end = p + text.len;
 	century = two(p);
 	year = two(p + 2);
 	month = two(p + 5);

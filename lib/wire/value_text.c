@@ -51,7 +51,7 @@ read_text(struct pgtype type, struct slice text, struct arena *arena, struct val
 	case TYPE_INET:
 	case TYPE_CIDR:
 	case TYPE_MACADDR:
-	case TYPE_OTHER: v->s = text.len ? text : SLICE(""); return FATE_DONE;
+	case TYPE_OTHER: v->s = text; return FATE_DONE;
 	}
 	never("a type kind out of range");
 }
@@ -61,7 +61,8 @@ value_from_text(struct pgtype type, struct slice text, struct arena *arena,
     struct value *ret_value, struct err *err)
 {
 	struct value v = { .state = VALUE_SET };
-	enum fate fate = read_text(type, text, arena, &v, err);
+	/* An empty slice may have no address, which the parsers would count from. */
+	enum fate fate = read_text(type, text.len ? text : SLICE(""), arena, &v, err);
 
 	if (fate == FATE_DONE)
 		*ret_value = v;
