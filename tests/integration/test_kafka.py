@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 BROKERS = os.environ.get("SLUICE_KAFKA", "127.0.0.1:29192")
 COPY = os.environ.get("SLUICE_KAFKA_COPY", "build/gcc/tests/bench/kafka_copy")
+ADMIN = os.environ.get("SLUICE_KAFKA_ADMIN", "build/gcc/tests/bench/kafka_admin")
 KILLS = int(os.environ.get("SLUICE_KILLS", "5"))
 SEED = int(os.environ.get("SLUICE_SEED", str(int(time.time()))))
 PARTS = 4
@@ -160,3 +161,62 @@ def test_sigstop_past_the_session_is_fenced_and_exact(topics):
     successor.communicate()
     finish(start(prefix, "0", source, target, 5000, "until-end"))
     check_exact(source, target, COUNT // 2)
+
+
+# --- admin -------------------------------------------------------------------
+
+def admin(*words, ok=True):
+    done = subprocess.run([ADMIN, BROKERS, *words], capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) == ok, (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout.splitlines()
+
+
+def test_topics_are_created_once_with_their_settings():
+    topic = f"linktest-{uuid.uuid4().hex[:8]}.admin"
+    try:
+        settings = ["cleanup.policy", "compact", "delete.retention.ms", "604800000"]
+        assert admin("create", topic, "3", *settings) == ["created"]
+        assert admin("create", topic, "3", *settings) == ["existed"]
+        assert admin("config", topic, "cleanup.policy") == ["compact"]
+        assert admin("config", topic, "delete.retention.ms") == ["604800000"]
+        assert admin("config", topic, "no.such.setting") == ["(none)"]
+        assert len(admin("ends", topic)) == 3
+        refused = admin("create", topic + "x", "1", "cleanup.policy", "sometimes", ok=False)
+        assert refused[0].startswith("halt"), refused
+        assert admin("create", "no/name", "1", ok=False)[0].startswith("halt")
+    finally:
+        admin("delete", topic)
+    admin("delete", topic)  # gone is done
+    for _ in range(50):
+        if admin("ends", topic) == []:
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("the topic is still there")
+    assert admin("config", topic, "cleanup.policy", ok=False)[0].startswith("halt")
+
+
+def test_first_offsets_of_a_group_and_who_is_in_it(topics):
+    prefix, source, target = topics
+    group = f"{prefix}.group"
+    fill(source, 4000)
+    assert admin("group", group) == ["Dead 0"]
+    assert admin("offsets", group, source) == [f"{p} -1 " for p in range(PARTS)]
+    admin("set-offsets", group, source, "900", "first")
+    assert admin("offsets", group, source) == [f"{p} 900 first" for p in range(PARTS)]
+    assert {p: o for p, (o, _) in committed(prefix, source).items()} == {p: 900 for p in range(PARTS)}
+    process = start(prefix, "7", source, target, 100)
+    for _ in range(100):
+        if admin("group", group)[0] == "Stable 1" and admin("offsets", group, source)[0].startswith("0 1000 n="):
+            break
+        time.sleep(0.1)
+    assert admin("group", group) == ["Stable 1", f"member [7] {' '.join(f'{source}/{p}' for p in range(PARTS))}"]
+    assert admin("set-offsets", group, source, "0", "", ok=False)[0].startswith("retry")
+    process.send_signal(signal.SIGTERM)
+    figures, _ = finish(process)
+    assert figures["copied"] == 400
+    # one control record a transaction and partition: ends are above 100 records each
+    assert all(int(line.split()[1]) > 100 for line in admin("ends", target))
+    assert admin("ends", source) == [f"{p} 1000 " for p in range(PARTS)]
+    assert admin("ends", source, str(int(time.time() * 1000) + 3_600_000)) == [f"{p} 1000 " for p in range(PARTS)]
+    assert admin("ends", source, "1") == [f"{p} 0 " for p in range(PARTS)]

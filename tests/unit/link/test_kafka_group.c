@@ -92,6 +92,7 @@ join(const char *group, struct seen *seen, int64_t stable_wait_ms)
 {
 	struct kafka_consumer_conf conf = { .common = mock.conf,
 		.group = group,
+		.session_ms = 2000, /* how long a second member waits for a first that left */
 		.stable_wait_ms = stable_wait_ms,
 		.on_assign = on_assign,
 		.on_revoke = on_revoke,
