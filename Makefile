@@ -74,6 +74,19 @@ unit: $(UNIT_BIN) ## run the unit tests (cmocka)
 	@for t in $(UNIT_BIN); do $$t > $$t.log 2>&1 && echo "ok   $${t#$(OUT)/tests/}" || { cat $$t.log; echo "FAIL $$t"; exit 1; }; done
 golden: $(TOOL_BIN) ## real Debezium events in, normalised changes out
 	@sh tests/golden/run.sh $(OUT)
+# Each fuzzer runs for FUZZ_TIME seconds from its corpus; what crashes is left beside the binary.
+FUZZ_TIME ?= 60
+FUZZ_OUT := build/fuzz
+FUZZ_BIN := $(FUZZ_C:tests/fuzz/%.c=$(FUZZ_OUT)/%)
+FUZZ_CC := clang $(CPPFLAGS) -std=c17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+$(FUZZ_OUT)/%: tests/fuzz/%.c $(wildcard lib/base/*.[ch] lib/wire/*.[ch] lib/sql/*.[ch]) Makefile | deps
+	@mkdir -p $(@D) && echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $< \
+		$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c) $(DEPS_LIBS) -lpthread -lm
+fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
+	@for f in $(FUZZ_BIN); do t=$${f##*/fuzz_}; mkdir -p $(FUZZ_OUT)/found/$$t; \
+		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
+			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t tests/fuzz/corpus/$$t > $$f.log 2>&1 \
+		&& echo "ok   fuzz/$$t ($$(grep -o 'Done [0-9]* runs.*' $$f.log))" || { tail -40 $$f.log; echo "FAIL fuzz/$$t"; exit 1; }; done
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers

@@ -277,11 +277,15 @@ name_compare(const void *left, const void *right)
 bool
 json_name_is(struct json_name name, struct slice want)
 {
-	struct json_name plain = { .p = want.p, .len = (uint32_t)want.len };
+	struct json_bytes bytes;
 
 	if (!name.escaped)
 		return name.len == want.len && memcmp(name.p, want.p, want.len) == 0;
-	return name_compare(&name, &plain) == 0;
+	bytes = json_bytes(slice_of(name.p, name.len));
+	for (size_t i = 0; i < want.len; i++)
+		if (json_byte(&bytes) != (unsigned char)want.p[i])
+			return false;
+	return json_byte(&bytes) < 0;
 }
 
 static void

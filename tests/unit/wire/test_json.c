@@ -264,6 +264,19 @@ test_walk(void **state)
 	assert_null(json_member(object, SLICE("f")).p);
 }
 
+/* A wanted name holds no escapes, even when it looks as if: found by fuzz_json. */
+static void
+test_escaped_name_against_backslashes(void **state)
+{
+	struct json_walk walk = json_walk(SLICE("{\"a\":1,\"\\\\u061\":2}"));
+
+	(void)state;
+	assert_true(json_next(&walk) && json_next(&walk));
+	assert_true(json_name_eq(&walk, SLICE("\\u061")));
+	assert_false(json_name_eq(&walk, SLICE("\\\\u061")));
+	assert_false(json_name_eq(&walk, SLICE("\\u06")));
+}
+
 static void
 test_walk_array(void **state)
 {
@@ -331,6 +344,7 @@ main(void)
 		cmocka_unit_test(test_duplicates_in_large_objects),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_walk_array),
+		cmocka_unit_test(test_escaped_name_against_backslashes),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_quote_round_trip),
 	};

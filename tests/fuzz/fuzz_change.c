@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_change.c -- any bytes as a Debezium event, with columns of every type.
+ *
+ * Nothing may crash; a change's parts must lie in the message; a value that was
+ * read must print, and print the same when its text is read again; the line for
+ * people must be one JSON object without a line end. */
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "wire/change.h"
+#include "wire/describe.h"
+#include "wire/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Short names, so that the fuzzer hits them. */
+static const struct row_column columns[] = {
+	{ "id", { .kind = TYPE_INT4, .typmod = -1 } },
+	{ "b", { .kind = TYPE_BOOL, .typmod = -1 } },
+	{ "s", { .kind = TYPE_INT2, .typmod = -1 } },
+	{ "l", { .kind = TYPE_INT8, .typmod = -1 } },
+	{ "n", { .kind = TYPE_NUMERIC, .typmod = -1 } },
+	{ "np", { .kind = TYPE_NUMERIC, .typmod = (10 << 16 | 2) + 4 } },
+	{ "f", { .kind = TYPE_FLOAT4, .typmod = -1 } },
+	{ "g", { .kind = TYPE_FLOAT8, .typmod = -1 } },
+	{ "t", { .kind = TYPE_TEXT, .typmod = -1 } },
+	{ "u", { .kind = TYPE_UUID, .typmod = -1 } },
+	{ "d", { .kind = TYPE_DATE, .typmod = -1 } },
+	{ "h", { .kind = TYPE_TIME, .typmod = -1 } },
+	{ "h3", { .kind = TYPE_TIME, .typmod = 3 } },
+	{ "ts", { .kind = TYPE_TIMESTAMP, .typmod = -1 } },
+	{ "t3", { .kind = TYPE_TIMESTAMP, .typmod = 3 } },
+	{ "tz", { .kind = TYPE_TIMESTAMPTZ, .typmod = -1 } },
+	{ "i", { .kind = TYPE_INTERVAL, .typmod = -1 } },
+	{ "j", { .kind = TYPE_JSONB, .typmod = -1 } },
+	{ "y", { .kind = TYPE_BYTEA, .typmod = -1 } },
+	{ "a", { .kind = TYPE_ARRAY, .elem = TYPE_TEXT, .typmod = -1 } },
+	{ "bit", { .kind = TYPE_OTHER, .oid = 1560, .typmod = 9 } },
+	{ "p", { .kind = TYPE_OTHER, .oid = 600, .typmod = -1 } },
+	{ "o", { .kind = TYPE_OTHER, .typmod = -1 } },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+static struct arena arena;
+static struct row_plan *plan, *single[COLUMNS];
+
+static void
+start(void)
+{
+	if (plan)
+		return;
+	arena_init(&arena, 64 << 20);
+	plan = row_plan_new(columns, COLUMNS);
+	for (size_t i = 0; i < COLUMNS; i++)
+		single[i] = row_plan_new(&columns[i], 1);
+}
+
+static void
+inside(struct slice part, struct slice whole)
+{
+	must(!part.p || (part.p >= whole.p && part.p + part.len <= whole.p + whole.len));
+}
+
+/* Text that Postgres prints is text that it reads, and it prints it the same. */
+static void
+round_trip(struct pgtype type, const struct value *value)
+{
+	struct buf text = { 0 }, again = { 0 }, json = { 0 };
+	struct slice raw;
+	struct value back;
+	struct err err;
+
+	value_to_text(&text, type, value);
+	if (type.kind != TYPE_ARRAY) {
+		must(value_from_text(type, buf_view(&text), &arena, &back, &err) == FATE_DONE);
+		value_to_text(&again, type, &back);
+		must(slice_eq(buf_view(&text), buf_view(&again)));
+	}
+	value_to_json(&json, type, value);
+	must(json_check(buf_view(&json), &raw, &err) == FATE_DONE);
+	buf_finish(&text);
+	buf_finish(&again);
+	buf_finish(&json);
+}
+
+static void
+read_row(struct slice row, struct slice schema)
+{
+	struct value values[COLUMNS], alone;
+	struct err err = { 0 };
+	enum fate all = row_read(plan, row, schema, &arena, values, &err);
+
+	must(all == FATE_DONE || err.fate == all);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		/* a plan of one column finds what the plan of all finds */
+		enum fate fate = row_read(single[i], row, schema, &arena, &alone, &err);
+		must(all != FATE_DONE || fate == FATE_DONE);
+		if (fate != FATE_DONE)
+			continue;
+		must(all != FATE_DONE || alone.state == values[i].state);
+		if (alone.state == VALUE_SET)
+			round_trip(columns[i].type, &alone);
+	}
+}
+
+static void
+describe(struct slice message)
+{
+	struct describe_types types = { 0 };
+	struct buf line = { 0 };
+	struct slice raw;
+	struct err err;
+
+	describe_event(&line, (struct slice){ 0 }, message, types, &arena);
+	describe_event(&line, message, (struct slice){ 0 }, types, &arena);
+	line.len = 0;
+	types = (struct describe_types){ columns, COLUMNS };
+	describe_event(&line, message, message, types, &arena);
+	must(!memchr(line.p, '\n', line.len));
+	if (json_check(message, &raw, &err) == FATE_DONE)
+		must(json_check(buf_view(&line), &raw, &err) == FATE_DONE);
+	buf_finish(&line);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice message = slice_of((const char *)data, size);
+	struct change change = { 0 };
+	struct err err = { 0 };
+
+	start();
+	arena_reset(&arena);
+	if (change_read(message, &change, &err) == FATE_DONE) {
+		inside(change.before, message);
+		inside(change.after, message);
+		inside(change.schema, message);
+		inside(change.db_schema, message);
+		inside(change.db_table, message);
+		if (change.before.p)
+			read_row(change.before, change.schema);
+		if (change.after.p)
+			read_row(change.after, change.schema);
+	} else {
+		must(err.fate == FATE_REJECT && err.what[0]);
+	}
+	describe(message);
+	return 0;
+}
