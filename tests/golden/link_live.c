@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* link_live -- lib/link against real servers; tests/integration/test_link.py drives it.
  *
- *   link_live pg CONNINFO | redis URL
+ *   link_live pg CONNINFO | redis URL | ask URL WORD... | get URL [CA_FILE]
  *
+ * ask sends one command to Redis and get one request over HTTP: both print the fate,
+ * the code and the sentence.
  * Prints one "ok NAME" a claim and stops with status 1 at the first that fails. It
  * leaves nothing behind but a small script in Redis' cache. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "link/http.h"
 #include "link/pg.h"
 #include "link/redis.h"
 
@@ -304,6 +307,44 @@ run_redis(const char *url)
 	return 0;
 }
 
+static int
+say(enum fate fate)
+{
+	printf("%s %s: %s\n", fate_name(fate), fate ? err.code : "", fate ? err.what : "");
+	return 0;
+}
+
+static int
+run_ask(const char *url, char **words, size_t count)
+{
+	struct redis_options o = { .url = url, .command_timeout_ms = 1000 };
+	struct redis_reply r = { 0 };
+	struct slice argv[16];
+	struct redis *redis = NULL;
+	for (size_t i = 0; i < count && i < 16; i++)
+		argv[i] = slice_str(words[i]);
+	claim(redis_new(&o, &redis, &err) == FATE_DONE, "redis url");
+	int status = say(redis_command(redis, argv, count < 16 ? count : 16, &r, &err));
+	redis_reply_free(&r);
+	redis_free(redis);
+	return status;
+}
+
+static int
+run_get(const char *url, const char *ca_file)
+{
+	struct http_options o = { .ca_file = ca_file, .total_timeout_ms = 3000 };
+	struct http_request q = { .url = url };
+	struct http_response r = { 0 };
+	struct http_client *client = NULL;
+	claim(http_client_new(&o, &client, &err) == FATE_DONE, "http client");
+	int status = say(http_client_send(client, &q, &r, &err));
+	printf("status %ld unknown %d\n", r.status, r.outcome_unknown);
+	http_response_finish(&r);
+	http_client_free(client);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -311,6 +352,10 @@ main(int argc, char **argv)
 		return run_pg(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "redis") == 0)
 		return run_redis(argv[2]);
-	fprintf(stderr, "usage: link_live pg CONNINFO | redis URL\n");
+	if (argc > 3 && strcmp(argv[1], "ask") == 0)
+		return run_ask(argv[2], argv + 3, (size_t)argc - 3);
+	if (argc > 2 && strcmp(argv[1], "get") == 0)
+		return run_get(argv[2], argv[3]);
+	fprintf(stderr, "usage: see the head of link_live.c\n");
 	return 2;
 }
