@@ -74,7 +74,11 @@ struct refusal refusal_read(struct slice text);
 
 /* --- clickhouse_table.c --- */
 
-/* Describes the target and makes the block anew when it is not as it was. */
+/* Takes the target (it is empty then) and makes the block anew when it is not as it
+ * was. HALT: it cannot be written to. */
+enum fate table_use(
+    struct clickhouse *ch, struct target *target, bool *ret_changed, struct err *err) NODISCARD;
+/* The same with what the server says of the table. */
 enum fate table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err) NODISCARD;
 void table_close(struct clickhouse *ch);
 struct target_column *table_column(const struct target *target, struct slice name);

@@ -241,6 +241,26 @@ build_columns(struct clickhouse *ch, struct err *err)
 }
 
 enum fate
+table_use(struct clickhouse *ch, struct target *target, bool *ret_changed, struct err *err)
+{
+	enum fate fate;
+
+	*ret_changed = !ch->block || !target_same(&ch->target, target);
+	if (!*ret_changed) {
+		target_free(target);
+		return FATE_DONE;
+	}
+	target_free(&ch->target);
+	ch->target = *target;
+	*target = (struct target){ 0 };
+	block_reset(ch);
+	fate = build_columns(ch, err);
+	if (fate != FATE_DONE)
+		target_free(&ch->target); /* so that the next look sees a change */
+	return fate;
+}
+
+enum fate
 table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err)
 {
 	const struct sink_clickhouse_config *config = ch->config;
@@ -257,21 +277,11 @@ table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err)
 	buf_finish(&query);
 	if (fate == FATE_DONE)
 		fate = target_read(buf_view(&ch->response.body), &target, err);
-	if (fate != FATE_DONE)
-		return err_wrap(err, "describe %s.%s", config->database, config->table);
-	*ret_changed = !ch->block || !target_same(&ch->target, &target);
-	if (!*ret_changed) {
-		target_free(&target);
-		return FATE_DONE;
-	}
-	target_free(&ch->target);
-	ch->target = target;
-	block_reset(ch);
-	fate = build_columns(ch, err);
 	if (fate == FATE_DONE)
-		return FATE_DONE;
-	target_free(&ch->target); /* so that the next look sees a change */
-	return err_wrap(err, "table %s.%s", config->database, config->table);
+		fate = table_use(ch, &target, ret_changed, err);
+	if (fate != FATE_DONE)
+		return err_wrap(err, "table %s.%s", config->database, config->table);
+	return FATE_DONE;
 }
 
 void

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_native -- how fast a core turns enriched records into compressed Native
+ * blocks: JSON in, the request's body out, without a server.
+ *   bench_native [ROWS] [BATCH_ROWS]
+ * Prints NAME VALUE UNIT BOUND ok|MISS; exit 1 on a MISS. CPU time counts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/must.h"
+#include "sink/clickhouse_ops.h"
+
+enum { POOL = 20000, RATE_MIN = 600 };
+
+static const char describe[] =
+    "{\"name\":\"id\",\"type\":\"Int64\",\"default_type\":\"\"}\n"
+    "{\"name\":\"content_id\",\"type\":\"UUID\",\"default_type\":\"\"}\n"
+    "{\"name\":\"user_id\",\"type\":\"UUID\",\"default_type\":\"\"}\n"
+    "{\"name\":\"event_type\",\"type\":\"LowCardinality(String)\",\"default_type\":\"\"}\n"
+    "{\"name\":\"event_ts\",\"type\":\"DateTime64(6, 'UTC')\",\"default_type\":\"\"}\n"
+    "{\"name\":\"duration_ms\",\"type\":\"Nullable(Int32)\",\"default_type\":\"\"}\n"
+    "{\"name\":\"device\",\"type\":\"LowCardinality(Nullable(String))\",\"default_type\":\"\"}"
+    "\n"
+    "{\"name\":\"content_type\",\"type\":\"LowCardinality(Nullable(String))\","
+    "\"default_type\":\"\"}\n"
+    "{\"name\":\"length_seconds\",\"type\":\"Nullable(Int32)\",\"default_type\":\"\"}\n"
+    "{\"name\":\"engagement_seconds\",\"type\":\"Nullable(Decimal(18, 3))\","
+    "\"default_type\":\"\"}\n"
+    "{\"name\":\"engagement_pct\",\"type\":\"Nullable(Decimal(18, "
+    "2))\",\"default_type\":\"\"}\n"
+    "{\"name\":\"raw_payload\",\"type\":\"Nullable(String)\",\"default_type\":\"\"}\n"
+    "{\"name\":\"_version\",\"type\":\"UInt64\",\"default_type\":\"\"}\n"
+    "{\"name\":\"_deleted\",\"type\":\"UInt8\",\"default_type\":\"\"}\n";
+
+static struct record pool[POOL];
+static uint64_t seed = 42;
+
+static uint64_t
+draw(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static void
+print_uuid(struct buf *out, uint64_t n)
+{
+	uint64_t mixed = (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	buf_printf(out, "%08x-%04x-4%03x-9%03x-%012llx", (unsigned)(mixed >> 32),
+	    (unsigned)(mixed >> 16 & 0xffff), (unsigned)(mixed & 0xfff),
+	    (unsigned)(mixed >> 20 & 0xfff), (unsigned long long)(mixed * 31 >> 16));
+}
+
+/* An engagement event as sluice-generate makes them: event_ts in the last twenty
+ * minutes in no order, a payload in half of the rows. */
+static void
+make_row(struct buf *out, uint64_t id)
+{
+	static const char *const types[] = { "play", "pause", "finish", "click" };
+	static const char *const devices[] = { "ios", "android", "web", "tv" };
+	static const char *const kinds[] = { "podcast", "newsletter", "video" };
+	uint64_t duration = draw(1800000), seconds = draw(1200);
+
+	buf_printf(out, "{\"id\":%llu,\"content_id\":\"", (unsigned long long)id);
+	print_uuid(out, draw(500));
+	buf_cstr(out, "\",\"user_id\":\"");
+	print_uuid(out, 1000 + draw(100000));
+	buf_printf(out,
+	    "\",\"event_type\":\"%s\",\"event_ts\":\"2026-11-21T08:%02u:%02u.%06uZ\"",
+	    types[draw(4)], (unsigned)(seconds / 60), (unsigned)(seconds % 60),
+	    (unsigned)draw(1000000));
+	if (draw(10) == 0)
+		buf_cstr(out, ",\"duration_ms\":null");
+	else
+		buf_printf(out, ",\"duration_ms\":%llu", (unsigned long long)duration);
+	buf_printf(out, ",\"device\":\"%s\",\"content_type\":\"%s\",\"length_seconds\":%u,",
+	    devices[draw(4)], kinds[draw(3)], (unsigned)draw(7200));
+	buf_printf(out, "\"engagement_seconds\":%llu.%03u,\"engagement_pct\":%u.%02u,",
+	    (unsigned long long)(duration / 1000), (unsigned)(duration % 1000),
+	    (unsigned)draw(100), (unsigned)draw(100));
+	if (draw(2))
+		buf_printf(out,
+		    "\"raw_payload\":\"{\\\"v\\\": \\\"1.%u\\\", \\\"session\\\": %u}\"}",
+		    (unsigned)draw(20), (unsigned)draw(1000000));
+	else
+		buf_cstr(out, "\"raw_payload\":null}");
+}
+
+static void
+make_pool(void)
+{
+	for (uint64_t i = 0; i < POOL; i++) {
+		struct buf row = { 0 };
+
+		make_row(&row, i + 1);
+		pool[i].value = buf_view(&row);
+		pool[i].version = i;
+	}
+}
+
+static double
+cpu_seconds(void)
+{
+	struct timespec now;
+
+	must(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static const char *const identity[] = { "event_ts", "id" };
+static struct native_column *identity_columns[2];
+
+static void
+encode_batch(struct clickhouse *ch, size_t from, size_t rows)
+{
+	struct err err = { 0 };
+
+	native_block_clear(ch->block);
+	for (size_t i = 0; i < rows; i++)
+		must(rows_append(ch, &pool[(from + i) % POOL], i, &err) == FATE_DONE);
+	native_block_sort(ch->block, ch->identity, ch->config->identity_count);
+	ch->body.len = 0;
+	native_block_write(ch->block, ch->config->compression, &ch->body);
+}
+
+static double
+rate(struct sink_clickhouse_config *config, size_t rows, size_t batch, size_t *ret_bytes)
+{
+	struct clickhouse ch = { .config = config, .identity = identity_columns };
+	struct target target = { 0 };
+	struct err err = { 0 };
+	double start, seconds;
+	bool changed;
+
+	must(target_read(slice_str(describe), &target, &err) == FATE_DONE);
+	must(table_use(&ch, &target, &changed, &err) == FATE_DONE);
+	encode_batch(&ch, 0, batch); /* memory is there and warm */
+	*ret_bytes = 0;
+	start = cpu_seconds();
+	for (size_t done = 0; done < rows; done += batch) {
+		encode_batch(&ch, done, batch);
+		*ret_bytes += ch.body.len;
+	}
+	seconds = cpu_seconds() - start;
+	table_close(&ch);
+	buf_finish(&ch.body);
+	free(ch.row_record);
+	return (double)rows / seconds / 1000;
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t rows = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000, bytes, json = 0;
+	size_t batch = argc > 2 ? strtoul(argv[2], NULL, 10) : 20000;
+	struct sink_clickhouse_config config = {
+		.identity = identity, .identity_count = 2, .compression = NATIVE_LZ4
+	};
+	double value;
+
+	rows -= rows % batch;
+	make_pool();
+	for (size_t i = 0; i < POOL; i++)
+		json += pool[i].value.len;
+	value = rate(&config, rows, batch, &bytes);
+	printf("clickhouse_encode_rate %.0f krows/s %d %s\n", value, RATE_MIN,
+	    value >= RATE_MIN ? "ok" : "MISS");
+	fprintf(stderr, "%zu bytes of JSON a row, %zu of LZ4\n", json / POOL, bytes / rows);
+	for (size_t i = 0; i < POOL; i++)
+		free((void *)(uintptr_t)pool[i].value.p);
+	return value >= RATE_MIN ? 0 : 1;
+}
