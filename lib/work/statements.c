@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "work/statements.h"
-
-/* The assembler copies the file; the Makefile knows that this object depends on it. */
-#define CARRY(symbol, file)                                                                    \
-	__asm__(".pushsection .rodata\n.global " #symbol "\n" #symbol ":\n.incbin \"" file     \
-		"\"\n.byte 0\n.popsection\n")
-
-CARRY(statement_postgres_catalog, "sql/postgres/catalog.sql");

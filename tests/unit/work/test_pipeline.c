@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "work/pipeline.h"
+
+static char folder[64];
+
+static const char *
+written(const char *text)
+{
+	static char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof path, "%s/p.yaml", folder);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	(void)fputs(text, file);
+	(void)fclose(file);
+	return path;
+}
+
+static int
+setup(void **state)
+{
+	FILE *file;
+	char path[128];
+
+	(void)state;
+	(void)snprintf(folder, sizeof folder, "/tmp/sluice-unit-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof path, "%s/q.sql", folder);
+	file = fopen(path, "we");
+	(void)fputs("SELECT 1", file);
+	(void)fclose(file);
+	return 0;
+}
+
+#define HEAD                                                                                   \
+	"name: p\npostgres:\n  host: h\n  database: d\n  user: u\n  password: secret1\n"       \
+	"kafka:\n  brokers: b:1\nsource:\n  prefix: x\n"
+#define ENRICH "enrich:\n  sql: q.sql\n  topic: t\n  key: [id]\n"
+
+static void
+a_small_file_gets_its_defaults(void **state)
+{
+	struct pipeline *p = NULL;
+	struct buf out = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(pipeline_read(written(HEAD ENRICH), &p, &err), FATE_DONE);
+	assert_string_equal(p->name, "p");
+	assert_string_equal(p->dlq_topic, "p.dlq");
+	assert_int_equal(p->postgres.port, 5432);
+	assert_int_equal(p->enrich.partitions, 4);
+	assert_int_equal(p->enrich.identity.count, 1);
+	assert_string_equal(p->enrich.sql.p, "SELECT 1");
+	assert_false(p->has_clickhouse);
+	pipeline_print(p, &out);
+	assert_null(strstr(buf_str(&out), "secret1"));
+	assert_non_null(strstr(buf_str(&out), "password: '***'"));
+	buf_finish(&out);
+	pipeline_free(p);
+}
+
+static void
+refused(const char *text, const char *place, const char *word)
+{
+	struct pipeline *p = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(pipeline_read(written(text), &p, &err), FATE_HALT);
+	if (!strstr(err.what, place) || !strstr(err.what, word))
+		fail_msg("%s does not say %s and %s", err.what, place, word);
+}
+
+static void
+mistakes_are_named_with_their_place(void **state)
+{
+	(void)state;
+	refused(HEAD ENRICH "  kee: 1\n", "p.yaml:15:", "kee");
+	refused(HEAD ENRICH "sinks: 1\n", "p.yaml:15:1", "sinks");
+	refused(HEAD ENRICH "  partitions: many\n", "p.yaml:15:", "partitions");
+	refused(HEAD "enrich:\n  sql: nowhere.sql\n  topic: t\n  key: id\n",
+	    "p.yaml:12:", "nowhere.sql");
+	refused(HEAD "enrich:\n  sql: q.sql\n  key: id\n", "p.yaml:", "topic");
+	refused(HEAD ENRICH "  on_truncate: repair\n", "p.yaml:15:", "stop");
+	refused(
+	    HEAD ENRICH "  listen: ${SLUICE_UNIT_UNSET}\n", "p.yaml:15:", "SLUICE_UNIT_UNSET");
+	refused(HEAD ENRICH
+	    "leaderboard:\n  url: redis://r\n  boards:\n"
+	    "    - {key: k, member: m, at: a, score: s, window: 25s, bucket: 10s}\n",
+	    "p.yaml:18:", "multiple");
+	refused("name: P!\n", "p.yaml:1:", "name");
+}
+
+static void
+the_shipped_pipeline_is_good(void **state)
+{
+	struct pipeline *p = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	if (pipeline_read("pipelines/engagement.yaml", &p, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	assert_true(p->has_clickhouse && p->has_leaderboard && p->has_http);
+	assert_string_equal(p->leaderboard.boards[0].key, "thm:top:10m");
+	assert_int_equal(p->leaderboard.boards[0].window_ms, 600000);
+	assert_string_equal(p->http.url, "http://127.0.0.1:8088/events");
+	pipeline_free(p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_file_gets_its_defaults),
+		cmocka_unit_test(mistakes_are_named_with_their_place),
+		cmocka_unit_test(the_shipped_pipeline_is_good),
+	};
+
+	(void)unsetenv("SLUICE_HTTP_URL");
+	(void)unsetenv("SLUICE_UNIT_UNSET");
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
