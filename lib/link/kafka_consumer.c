@@ -35,10 +35,9 @@ static const struct kafka_setting fixed[] = {
 	{ "check.crcs", "true" }, { "heartbeat.interval.ms", "1000" },
 	{ "socket.timeout.ms", "10000" }, { "fetch.wait.max.ms", "100" },
 	{ "fetch.error.backoff.ms", "50" },
-	{ "queued.min.messages", "1000000" }, /* kbytes bound the queue, not the count */
 	{ "fetch.queue.backoff.ms", "10", .optional = true }, /* since 2.2; else 1 s */
 };
-enum { FIXED_COUNT = sizeof fixed / sizeof *fixed, OWN_COUNT = 6 };
+enum { FIXED_COUNT = sizeof fixed / sizeof *fixed, OWN_COUNT = 7 };
 
 static void
 read_list(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list,
@@ -180,16 +179,26 @@ commit_cb(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_lis
 		    rd_kafka_err2name(code), rd_kafka_err2str(code));
 }
 
+/* A queued message costs some 300 bytes beside its own, which kbytes do not count,
+ * so small ones are bounded by number. Before 2.2 a full queue stops fetching for a
+ * second, and only a queue that is never full is fast. */
+static int64_t
+queue_messages(int64_t kbytes)
+{
+	return rd_kafka_version() < 0x020200ff ? 1000000 : kbytes * 4;
+}
+
 static enum fate
 build(struct kafka_consumer *consumer, rd_kafka_conf_t **ret_conf, struct err *err)
 {
 	const struct kafka_consumer_conf *conf = &consumer->conf;
-	char session[24], max_poll[24], kbytes[24], fetch_max[24];
+	char session[24], max_poll[24], kbytes[24], fetch_max[24], messages[24];
 	struct kafka_setting rows[FIXED_COUNT + OWN_COUNT] = {
 		/* assign() wants a group's name even when it never joins */
 		{ "group.id", conf->group ? conf->group : "sluice-unused" },
 		{ "group.instance.id", conf->instance }, { "session.timeout.ms", session },
 		{ "max.poll.interval.ms", max_poll }, { "queued.max.messages.kbytes", kbytes },
+		{ "queued.min.messages", messages },
 		{ "fetch.max.bytes", fetch_max }, /* one answer must not burst the budget */
 	};
 
@@ -198,6 +207,8 @@ build(struct kafka_consumer *consumer, rd_kafka_conf_t **ret_conf, struct err *e
 	(void)snprintf(session, sizeof session, "%" PRId64, conf->session_ms);
 	(void)snprintf(max_poll, sizeof max_poll, "%" PRId64, conf->max_poll_ms);
 	(void)snprintf(kbytes, sizeof kbytes, "%" PRId64, conf->queue_kbytes);
+	(void)snprintf(
+	    messages, sizeof messages, "%" PRId64, queue_messages(conf->queue_kbytes));
 	(void)snprintf(fetch_max, sizeof fetch_max, "%" PRId64, conf->queue_kbytes * 1024);
 	if (kafka_conf_build(&consumer->client, rows, FIXED_COUNT + OWN_COUNT, ret_conf, err))
 		return err->fate;
