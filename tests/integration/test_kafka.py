@@ -163,6 +163,42 @@ def test_sigstop_past_the_session_is_fenced_and_exact(topics):
     check_exact(source, target, COUNT // 2)
 
 
+def die_with_offsets_pending(prefix, source, target, timeout_ms):
+    """A member of the group that sends offsets in a transaction and then is no more."""
+    consumer = Consumer({"bootstrap.servers": BROKERS, "group.id": f"{prefix}.group", "enable.auto.commit": False,
+                         "auto.offset.reset": "earliest"})
+    consumer.subscribe([source])
+    assert any(consumer.poll(0.5) for _ in range(40))
+    producer = Producer({"bootstrap.servers": BROKERS, "transactional.id": f"{prefix}-dead",
+                         "transaction.timeout.ms": timeout_ms, "socket.timeout.ms": timeout_ms})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for p in range(PARTS):
+        producer.produce(target, key="torn", value="torn", partition=p)
+    producer.flush(20)
+    producer.send_offsets_to_transaction([TopicPartition(source, p, 500) for p in range(PARTS)],
+                                         consumer.consumer_group_metadata(), 20)
+    consumer.close()
+    return producer  # while it is held, nothing is aborted by a closing client
+
+
+def test_offsets_pending_in_a_dead_transaction_are_waited_for(topics):
+    """librdkafka alone would take these partitions for new and start them anywhere."""
+    prefix, source, target = topics
+    fill(source, 4000)
+    admin("set-offsets", f"{prefix}.group", source, "100", "before")
+    dead = die_with_offsets_pending(prefix, source, target, 6000)
+    assert admin("offsets", f"{prefix}.group", source, ok=False)[0].startswith("retry")
+    began = time.time()
+    figures, err = finish(start(prefix, "0", source, target, 1000, "until-end"))
+    del dead
+    assert time.time() - began > 3, "nothing was pending"
+    assert re.findall(r"assigned (\d) at (-?\d+)", err) == [(str(p), "100") for p in range(PARTS)], err
+    assert figures["copied"] == 4 * 900
+    got = [h["sluice.source"] for *_, h in read_all(target)]
+    assert len(got) == len(set(got)) == 4 * 900
+
+
 # --- admin -------------------------------------------------------------------
 
 def admin(*words, ok=True):
