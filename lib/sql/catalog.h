@@ -2,7 +2,8 @@
 /* catalog.h -- what Postgres' catalogue says of the tables a query names.
  *
  * Built from one JSON document, which sql/postgres/catalog.sql writes on the live
- * Postgres (names as written in, $1 text[]) or a person keeps in a file. The
+ * Postgres ($1 text[]: names as SQL writes them; $2 bool:
+ * with the case tables) or a person keeps in a file. The
  * catalogue owns everything it points to; nothing changes after parse. A document
  * of another shape is refused with the path of the wrong member. */
 #ifndef SQL_CATALOG_H
@@ -33,8 +34,10 @@ struct sql_column {
 	bool toastable;        /* storage other than plain: may come as unchanged TOAST */
 	bool in_replica_identity;
 	enum sql_collation collation;
-	uint32_t
-	    type_oid; /* as PREPARE reports it: of a domain the base type's, of others theirs */
+	bool ctype_default;        /* case mapping is the database's, or C's */
+	const char *const *labels; /* of an enum, in its order */
+	size_t label_count;
+	uint32_t type_oid; /* as PREPARE reports it */
 };
 
 struct sql_key {
@@ -74,6 +77,7 @@ struct sql_catalog {
 	const char *const *missing; /* names that were asked for and are no table */
 	size_t missing_count;
 	const char *database, *server_version;
+	enum sql_collation default_collation; /* of the database */
 	bool case_known; /* upper and lower are filled (asked of the live Postgres) */
 	const struct sql_case *upper, *lower; /* sorted by from; code points above 127 */
 	size_t upper_count, lower_count;

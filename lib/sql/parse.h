@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parse.h -- text to the Postgres parser's tree (JSON, read by jansson), and places.
+ *
+ * The parser and everything that walks its tree recurse with the depth of an
+ * expression, so compilers run through sql_on_deep_stack(). Texts over
+ * SQL_TEXT_MAX, trees deeper than jansson reads (about a thousand operators) and
+ * anything but one statement are refused. */
+#ifndef SQL_PARSE_H
+#define SQL_PARSE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+
+/* Calls work(arg) on a thread of 64 MiB stack and waits for it. */
+enum fate sql_on_deep_stack(
+    enum fate (*work)(void *arg, struct err *err), void *arg, struct err *err);
+
+/* The SelectStmt of a text that is one SELECT; *ret_root owns it. HALT with place. */
+enum fate sql_parse_select(
+    struct slice text, json_t **ret_root, const json_t **ret_select, struct err *err);
+
+/* HALT "line:column: sentence" for a byte offset; a negative one names no place. */
+enum fate sql_refuse(struct err *err, struct slice text, long offset, const char *fmt, ...)
+    PRINTF(4, 5);
+
+/* Members of the parser's nodes: {"A_Expr": {...}} -> "A_Expr" and its body. */
+const char *sql_node_tag(const json_t *node, const json_t **ret_body);
+const char *sql_node_text(const json_t *body, const char *member); /* "" when missing */
+long sql_node_location(const json_t *body);                        /* 0 when missing */
+/* Element i of a list of {"String": {"sval": ..}}; "" when it is none. */
+const char *sql_node_name(const json_t *list, size_t i);
+
+#endif
