@@ -79,9 +79,9 @@ FUZZ_TIME ?= 60
 FUZZ_OUT := build/fuzz
 FUZZ_BIN := $(FUZZ_C:tests/fuzz/%.c=$(FUZZ_OUT)/%)
 FUZZ_CC := clang $(CPPFLAGS) -std=c17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
-$(FUZZ_OUT)/%: tests/fuzz/%.c $(wildcard lib/base/*.[ch] lib/wire/*.[ch] lib/sql/*.[ch]) Makefile | deps
+$(FUZZ_OUT)/%: tests/fuzz/%.c $(wildcard lib/base/*.[ch] lib/wire/*.[ch] lib/sql/*.[ch] lib/link/yaml*.[ch]) Makefile | deps
 	@mkdir -p $(@D) && echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $< \
-		$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c) $(DEPS_LIBS) -lpthread -lm
+		$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c) $(DEPS_LIBS) -lpthread -lm
 fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 	@for f in $(FUZZ_BIN); do t=$${f##*/fuzz_}; mkdir -p $(FUZZ_OUT)/found/$$t; \
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
