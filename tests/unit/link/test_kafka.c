@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -253,6 +254,47 @@ an_offset_that_is_gone_stops_the_reader(void **state)
 	assert_true(kafka_consumer_close(consumer, 5000));
 }
 
+struct heard {
+	pthread_t thread;
+	size_t logs, errors, stats;
+};
+
+static void
+on_event(void *ctx, const struct kafka_event *event)
+{
+	struct heard *heard = ctx;
+
+	assert_true(pthread_equal(pthread_self(), heard->thread));
+	assert_true(event->client[0] && event->code && event->text[0]);
+	heard->logs += event->kind == KAFKA_EVENT_LOG;
+	heard->errors += event->kind == KAFKA_EVENT_ERROR;
+	heard->stats += event->kind == KAFKA_EVENT_STATS && event->text[0] == '{';
+}
+
+static void
+what_librdkafka_says_comes_out_of_poll_on_our_thread(void **state)
+{
+	struct heard heard = { .thread = pthread_self() };
+	struct kafka_property property = { "debug", "broker" };
+	struct kafka_consumer_conf conf = { .common = { .brokers = "127.0.0.1:1",
+						.properties = &property,
+						.property_count = 1,
+						.stats_ms = 50,
+						.on_event = on_event,
+						.event_ctx = &heard } };
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_DONE);
+	for (int i = 0; i < 100 && !(heard.logs && heard.errors && heard.stats); i++)
+		assert_int_equal(
+		    kafka_consumer_poll(consumer, 50, &message, &err), KAFKA_NOTHING);
+	assert_true(heard.logs && heard.errors && heard.stats);
+	assert_true(kafka_consumer_close(consumer, 5000));
+}
+
 int
 main(void)
 {
@@ -262,6 +304,7 @@ main(void)
 		cmocka_unit_test(properties_that_exactness_hangs_on_are_refused),
 		cmocka_unit_test(null_and_empty_travel_apart_and_ends_are_told),
 		cmocka_unit_test(an_offset_that_is_gone_stops_the_reader),
+		cmocka_unit_test(what_librdkafka_says_comes_out_of_poll_on_our_thread),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
