@@ -6,4 +6,11 @@
 
 extern const char statement_postgres_catalog[]; /* sql/postgres/catalog.sql */
 
+/* sql/generate/engagement_*.sql */
+extern const char statement_engagement_contents[];
+extern const char statement_engagement_load[];
+extern const char statement_engagement_insert[];
+extern const char statement_engagement_update[];
+extern const char statement_engagement_delete[];
+
 #endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/statements.h"
+
+/* The assembler copies the file; the Makefile knows that this object depends on it. */
+#define CARRY(symbol, file)                                                                    \
+	__asm__(".pushsection .rodata\n.global " #symbol "\n" #symbol ":\n.incbin \"" file     \
+		"\"\n.byte 0\n.popsection\n")
+
+CARRY(statement_postgres_catalog, "sql/postgres/catalog.sql");
+CARRY(statement_engagement_contents, "sql/generate/engagement_contents.sql");
+CARRY(statement_engagement_load, "sql/generate/engagement_load.sql");
+CARRY(statement_engagement_insert, "sql/generate/engagement_insert.sql");
+CARRY(statement_engagement_update, "sql/generate/engagement_update.sql");
+CARRY(statement_engagement_delete, "sql/generate/engagement_delete.sql");
