@@ -74,14 +74,19 @@ static const struct field source_fields[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
+/* The first byte tells most names apart; a comparison follows only on a match. */
 static inline const struct field *
 field_find(const struct field *fields, size_t count, struct json_name name)
 {
-	for (size_t i = 0; i < count; i++)
-		if (name.escaped ? json_name_is(name, slice_of(fields[i].name, fields[i].len))
-				 : name.len == fields[i].len &&
-				       memcmp(name.p, fields[i].name, name.len) == 0)
+	for (size_t i = 0; i < count; i++) {
+		if (name.escaped) {
+			if (json_name_is(name, slice_of(fields[i].name, fields[i].len)))
+				return &fields[i];
+		} else if (name.len == fields[i].len && name.p[0] == fields[i].name[0] &&
+			   memcmp(name.p, fields[i].name, name.len) == 0) {
 			return &fields[i];
+		}
+	}
 	return NULL;
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "base/must.h"
 #include "wire/json_scan.h"
 #include "wire/json_string.h"
@@ -51,22 +55,40 @@ skip_blanks(const char *p, const char *end)
 	return p;
 }
 
+/* The first quote or backslash from p on; there is one. */
+static inline const char *
+quote_or_slash(const char *p, const char *end)
+{
+#if defined(__SSE2__)
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+
+	while (end - p >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		unsigned mask = (unsigned)_mm_movemask_epi8(
+		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+		if (mask)
+			return p + __builtin_ctz(mask);
+		p += 16;
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 /* p stands behind the opening quote; the closing quote is returned. */
 static inline const char *
 string_end(const char *p, const char *end, bool *ret_escaped)
 {
 	bool escaped = false;
 
-	for (;;) {
-		const char *quote = memchr(p, '"', (size_t)(end - p));
-		const char *slash = memchr(p, '\\', (size_t)(quote - p));
-		if (!slash)
-			break;
+	p = quote_or_slash(p, end);
+	while (*p == '\\') {
 		escaped = true;
-		p = slash + 2;
+		p = quote_or_slash(p + 2, end);
 	}
 	*ret_escaped = escaped;
-	return memchr(p, '"', (size_t)(end - p));
+	return p;
 }
 
 /* p stands on an opening bracket; returns behind its partner. */
@@ -210,6 +232,7 @@ json_quote(struct buf *out, struct slice text)
 			buf_byte(out, hex[c & 15]);
 		}
 	}
-	buf_put(out, text.p + from, text.len - from);
+	if (from < text.len)
+		buf_put(out, text.p + from, text.len - from);
 	buf_byte(out, '"');
 }

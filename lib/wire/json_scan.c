@@ -132,12 +132,8 @@ scan_escape(struct json_scan *scan)
 
 	if (end - p < 2)
 		return refuse(scan, p, "a string is not closed");
-	if (p[1] != 'u') {
-		if (!p[1] || !strchr("\"\\/bfnrt", p[1]))
-			return refuse(scan, p, "unknown escape");
-		scan->at += 2;
-		return true;
-	}
+	if (p[1] != 'u')
+		return refuse(scan, p, "unknown escape");
 	high = json_hex4(p + 2, end);
 	if (high < 0)
 		return refuse(scan, p, "\\u needs four hexadecimal digits");
@@ -170,25 +166,39 @@ scan_odd_byte(struct json_scan *scan)
 	return true;
 }
 
+static inline bool
+simple_escape(char c)
+{
+	return c == '"' || c == 'n' || c == '\\' || c == '/' || c == 't' || c == 'r' ||
+	       c == 'b' || c == 'f';
+}
+
 /* The cursor stands on the opening quote. */
 static inline bool
 scan_string(struct json_scan *scan, struct json_name *ret_inner)
 {
-	const char *start = ++scan->at;
+	const char *start = scan->at + 1, *p = start, *end = scan->end;
 	bool escaped = false;
 
 	for (;;) {
-		scan->at = plain_end(scan->at, scan->end);
-		if (scan->at < scan->end && *scan->at == '"')
+		p = plain_end(p, end);
+		if (p < end && *p == '"')
 			break;
-		escaped |= scan->at < scan->end && *scan->at == '\\';
+		if (p < end && *p == '\\') {
+			escaped = true;
+			if (end - p >= 2 && simple_escape(p[1])) {
+				p += 2;
+				continue;
+			}
+		}
+		scan->at = p;
 		if (!scan_odd_byte(scan))
 			return false;
+		p = scan->at;
 	}
-	*ret_inner = (struct json_name){
-		.p = start, .len = (uint32_t)(scan->at - start), .escaped = escaped
-	};
-	scan->at++;
+	*ret_inner =
+	    (struct json_name){ .p = start, .len = (uint32_t)(p - start), .escaped = escaped };
+	scan->at = p + 1;
 	return true;
 }
 

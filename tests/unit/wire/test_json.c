@@ -330,6 +330,9 @@ test_quote_round_trip(void **state)
 	out.len = 0;
 	json_quote(&out, SLICE("a\"b\\c\x01\xc3\xa9"));
 	assert_true(slice_eq(buf_view(&out), SLICE("\"a\\\"b\\\\c\\u0001\xc3\xa9\"")));
+	out.len = 0;
+	json_quote(&out, (struct slice){ 0 });
+	assert_true(slice_eq(buf_view(&out), SLICE("\"\"")));
 	buf_finish(&out);
 }
 
