@@ -29,27 +29,43 @@ postgres_open(const struct pipeline *pipeline, const char *application_name, str
 	return pg_new(&options, ret_pg, err);
 }
 
+/* A name as SQL writes it, always quoted. */
+static void
+put_name(struct buf *out, const char *name)
+{
+	buf_byte(out, '"');
+	for (; *name; name++) {
+		if (*name == '"')
+			buf_byte(out, '"');
+		buf_byte(out, *name);
+	}
+	buf_byte(out, '"');
+}
+
 static enum fate
 catalog_ask(struct pg *pg, const struct sql_tables *tables, struct sql_catalog **ret_catalog,
     struct err *err)
 {
 	struct buf names = { 0 }, name = { 0 };
 	struct pg_result result = { 0 };
-	struct slice param;
+	struct slice params[2];
 	enum fate fate;
 
 	pg_array_begin(&names);
 	for (size_t i = 0; i < tables->count; i++) {
 		name.len = 0;
-		if (tables->names[i].schema)
-			buf_printf(&name, "%s.", tables->names[i].schema);
-		buf_cstr(&name, tables->names[i].name);
+		if (tables->names[i].schema) {
+			put_name(&name, tables->names[i].schema);
+			buf_byte(&name, '.');
+		}
+		put_name(&name, tables->names[i].name);
 		pg_array_add(&names, buf_view(&name));
 	}
 	pg_array_end(&names);
-	param = buf_view(&names);
+	params[0] = buf_view(&names);
+	params[1] = SLICE("true"); /* with the database's case mapping */
 	fate = pg_query(
-	    pg, &(struct pg_query){ statement_postgres_catalog, &param, 1 }, &result, err);
+	    pg, &(struct pg_query){ statement_postgres_catalog, params, 2 }, &result, err);
 	if (fate == FATE_DONE) {
 		must(result.row_count == 1);
 		fate = sql_catalog_parse(pg_result_text(&result, 0, 0), ret_catalog, err);
