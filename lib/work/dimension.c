@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "wire/pack.h"
+#include "work/snapshot.h"
 
 enum { TABLE_START = 1024, MALLOC_COST = 16 };
 
@@ -18,6 +19,8 @@ struct entry {
 	int64_t expires_ms; /* 0: never */
 	uint32_t hash;
 	uint32_t row_len; /* 0: negative */
+	uint32_t changed; /* by which transaction, of an entry that knows only that */
+	bool unsettled;   /* changed, and not looked up since */
 	uint32_t key_len;
 	char bytes[]; /* key, then packed row */
 };
@@ -68,6 +71,12 @@ dimension_free(struct dimension *d)
 	free(d->table);
 	free(d->columns);
 	free(d);
+}
+
+void
+dimension_set_ttl(struct dimension *d, int64_t ttl_ms)
+{
+	d->ttl_ms = ttl_ms;
 }
 
 /* Mixes eight bytes at a time by multiplication (the finaliser of MurmurHash3). */
@@ -192,6 +201,8 @@ dimension_get(struct dimension *d, struct slice key, int64_t now_ms, struct aren
 		ring_remove(e);
 		ring_add_newest(d, e);
 	}
+	if (e->unsettled)
+		return DIMENSION_UNKNOWN;
 	if (e->row_len == 0)
 		return DIMENSION_ABSENT;
 	at = e->bytes + e->key_len;
@@ -239,6 +250,29 @@ dimension_put(struct dimension *d, struct slice key, const struct value *row, in
 	ring_add_newest(d, e);
 	d->bytes += entry_cost(e);
 	d->count++;
+}
+
+void
+dimension_changed(struct dimension *d, struct slice key, uint32_t tx_id)
+{
+	struct entry *e;
+
+	dimension_put(d, key, NULL, 0);
+	e = d->table[slot_find(d, key, hash_of(key))];
+	e->expires_ms = 0;
+	e->changed = tx_id;
+	e->unsettled = true;
+}
+
+void
+dimension_put_seen(struct dimension *d, struct slice key, const struct value *row,
+    int64_t now_ms, struct slice snapshot)
+{
+	const struct entry *e = d->table[slot_find(d, key, hash_of(key))];
+
+	if (e && e->unsettled && !snapshot_sees(snapshot, e->changed))
+		return;
+	dimension_put(d, key, row, now_ms);
 }
 
 void

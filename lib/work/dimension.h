@@ -19,6 +19,8 @@ struct dimension;
 struct dimension *dimension_new(
     const struct row_column *columns, size_t count, size_t bytes_max, int64_t ttl_ms);
 void dimension_free(struct dimension *dimension);
+/* 0: entries do not grow old, something else keeps them true. */
+void dimension_set_ttl(struct dimension *dimension, int64_t ttl_ms);
 
 enum dimension_answer {
 	DIMENSION_UNKNOWN, /* ask Postgres */
@@ -33,6 +35,13 @@ enum dimension_answer dimension_get(struct dimension *dimension, struct slice ke
 void dimension_put(
     struct dimension *dimension, struct slice key, const struct value *row, int64_t now_ms);
 void dimension_drop(struct dimension *dimension, struct slice key);
+
+/* The row was changed by a transaction: forget it, and keep no lookup of it whose
+ * snapshot does not see that transaction. */
+void dimension_changed(struct dimension *dimension, struct slice key, uint32_t tx_id);
+/* dimension_put() of a lookup's answer under its snapshot. */
+void dimension_put_seen(struct dimension *dimension, struct slice key, const struct value *row,
+    int64_t now_ms, struct slice snapshot);
 void dimension_clear(struct dimension *dimension);
 
 size_t dimension_count(const struct dimension *dimension);

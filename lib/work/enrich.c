@@ -12,6 +12,7 @@
 #include "link/kafka_txn.h"
 #include "work/catalog.h"
 #include "work/enrich_batch.h"
+#include "work/follow.h"
 
 enum {
 	POLL_IDLE_MS = 100,
@@ -44,6 +45,7 @@ struct loop {
 	struct kafka_txn *txn;
 	struct kafka_consumer *consumer;
 	struct enrich_batch *batch;
+	struct follow *follow; /* the dimensions' topics */
 	int32_t source_partitions, out_partitions, dlq_partitions;
 	struct kafka_part positions[PARTITIONS_MAX];
 	size_t position_count;
@@ -180,6 +182,7 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 
 	(void)parts;
 	if (!lost && loop->reading && enrich_batch_count(loop->batch) > 0 && !work_dropping() &&
+	    follow_step(loop->follow, &err) == FATE_DONE &&
 	    enrich_batch_run(loop->batch, clock_mono_ms(), &err) == FATE_DONE &&
 	    transact(loop, &rewind, &err) == FATE_HALT)
 		loop->broken = err;
@@ -256,7 +259,7 @@ hold(struct loop *loop, struct err *err)
 	bool more;
 
 	metric_add(&metrics[M_RETRIES], 1);
-	work_status(false, "waiting for Postgres: %s", err->what);
+	work_status(false, "waiting: %s", err->what);
 	if (!loop->holding &&
 	    kafka_consumer_pause(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
 		loop->holding = true;
@@ -305,7 +308,9 @@ finish_batch(struct loop *loop, struct err *err)
 	enum fate fate;
 
 	while (enrich_batch_count(loop->batch) > 0) {
-		fate = enrich_batch_run(loop->batch, clock_mono_ms(), err);
+		fate = follow_step(loop->follow, err);
+		if (fate == FATE_DONE)
+			fate = enrich_batch_run(loop->batch, clock_mono_ms(), err);
 		if (fate == FATE_DONE)
 			break;
 		if (fate == FATE_HALT)
@@ -438,6 +443,9 @@ clients_open(struct loop *loop, struct err *err)
 	loop->batch = enrich_batch_new(
 	    loop->plan, loop->pg, loop->dlq_partitions, kafka_txn_size_max(loop->txn));
 	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
+	fate = follow_open(loop->work, loop->plan, &loop->follow, err);
+	if (fate != FATE_DONE)
+		return fate;
 	fate = kafka_consumer_open(&loop->consumer, &consumer, err);
 	if (fate != FATE_DONE)
 		return fate;
@@ -479,6 +487,7 @@ enrich_run(struct work *work, struct err *err)
 	loop->reading = fate == FATE_DONE;
 	if (loop->consumer)
 		(void)kafka_consumer_close(loop->consumer, CLOSE_MS);
+	follow_close(loop->follow);
 	enrich_batch_free(loop->batch);
 	kafka_txn_close(loop->txn);
 	enrich_plan_free(loop->plan);

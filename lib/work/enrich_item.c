@@ -233,8 +233,9 @@ item_found(struct item *item, struct enrich_plan *plan, size_t source, int64_t n
 	answer = lookup_get(plan->lookups[source], item->key, arena, row);
 	must(answer == DIMENSION_ROW || answer == DIMENSION_ABSENT);
 	item->rows[source] = answer == DIMENSION_ROW ? row : NULL;
-	dimension_put(plan->dimensions[source], lookup_key(plan->lookups[source], item->key),
-	    item->rows[source], now_ms);
+	dimension_put_seen(plan->dimensions[source],
+	    lookup_key(plan->lookups[source], item->key), item->rows[source], now_ms,
+	    lookup_snapshot(plan->lookups[source]));
 }
 
 enum fate

@@ -19,6 +19,7 @@ struct lookup {
 	struct dimension *answers; /* unbounded, lives for a batch */
 	struct buf wanted;         /* packed keys, each behind its length */
 	size_t wanted_count;
+	struct buf snapshot;
 };
 
 static void
@@ -92,6 +93,7 @@ lookup_free(struct lookup *l)
 	buf_finish(&l->packed);
 	buf_finish(&l->text);
 	buf_finish(&l->wanted);
+	buf_finish(&l->snapshot);
 	for (size_t i = 0; i < SQL_KEY_COLUMNS_MAX; i++)
 		buf_finish(&l->arrays[i]);
 	free(l);
@@ -162,7 +164,7 @@ row_take(struct lookup *l, const struct pg_result *result, size_t row, struct ar
 }
 
 static enum fate
-statement_run(struct lookup *l, struct pg *pg, struct arena *arena, struct err *err)
+statement_run(struct lookup *l, struct pg *pg, bool first, struct arena *arena, struct err *err)
 {
 	struct slice params[SQL_KEY_COLUMNS_MAX];
 	struct pg_result result = { 0 };
@@ -174,7 +176,7 @@ statement_run(struct lookup *l, struct pg *pg, struct arena *arena, struct err *
 		params[i] = buf_view(&l->arrays[i]);
 	}
 	l->in_arrays = 0;
-	fate = pg_query(pg, &query, &result, err);
+	fate = pg_read_together(pg, &query, 1, &result, first ? &l->snapshot : &l->text, err);
 	for (size_t row = 0; fate == FATE_DONE && row < result.row_count; row++) {
 		size_t mark = arena_mark(arena);
 
@@ -210,6 +212,7 @@ lookup_fetch(struct lookup *l, struct pg *pg, struct arena *arena, struct err *e
 {
 	const char *at = l->wanted.p, *end = at + l->wanted.len;
 	enum fate fate = FATE_DONE;
+	bool first = true;
 
 	l->in_arrays = 0;
 	while (fate == FATE_DONE && at < end) {
@@ -220,8 +223,10 @@ lookup_fetch(struct lookup *l, struct pg *pg, struct arena *arena, struct err *e
 		fate = key_add(l, at + sizeof len, arena, err);
 		arena_rewind(arena, mark);
 		at += sizeof len + len;
-		if (fate == FATE_DONE && (l->in_arrays == KEYS_PER_STATEMENT || at == end))
-			fate = statement_run(l, pg, arena, err);
+		if (fate == FATE_DONE && (l->in_arrays == KEYS_PER_STATEMENT || at == end)) {
+			fate = statement_run(l, pg, first, arena, err);
+			first = false;
+		}
 	}
 	if (fate == FATE_DONE) {
 		l->wanted.len = 0;
@@ -243,4 +248,10 @@ lookup_reset(struct lookup *l)
 	dimension_clear(l->answers);
 	l->wanted.len = 0;
 	l->wanted_count = 0;
+}
+
+struct slice
+lookup_snapshot(const struct lookup *l)
+{
+	return buf_view(&l->snapshot);
 }

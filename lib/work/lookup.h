@@ -31,6 +31,9 @@ enum dimension_answer lookup_get(
     struct lookup *lookup, const struct value *key, struct arena *arena, struct value *ret_row);
 void lookup_reset(struct lookup *lookup);
 
+/* pg_current_snapshot() of the oldest statement of the last fetch. */
+struct slice lookup_snapshot(const struct lookup *lookup);
+
 /* The packed form of a key, for caches; valid until the next call. */
 struct slice lookup_key(struct lookup *lookup, const struct value *key);
 
