@@ -48,7 +48,7 @@ all: $(CMD_BIN) ## build every program into build/bin/
 $(OUT)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<" &&) $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter tests/%,$<),-Wno-write-strings) -c -o $@ $<
-$(OUT)/lib/work/statements.o: sql/postgres/catalog.sql
+$(OUT)/lib/work/statements.o: $(wildcard sql/*/*.sql)
 $(LIB_A): $(LIB_O)
 	@rm -f $@
 	@$(AR) rcs $@ $^
