@@ -14,6 +14,7 @@ struct envelope {
 	struct slice before, after, op, source_raw, message;
 	struct slice schema, payload_raw;
 	struct slice status, id, event_count, collections, ts_ms;
+	struct slice ignored; /* an envelope's, and of no use here */
 	/* what ExtractNewRecordState adds to a row */
 	struct slice row_op, row_deleted, row_lsn, row_tx_id, row_ts_ms, row_schema, row_table;
 	struct source source;
@@ -34,58 +35,72 @@ struct field {
 		text, sizeof(text) - 1, is_known, offsetof(struct holder, member)              \
 	}
 
-static const struct field envelope_fields[] = {
-	FIELD("op", envelope, op, true),
-	FIELD("before", envelope, before, true),
-	FIELD("after", envelope, after, true),
-	FIELD("source", envelope, source_raw, true),
-	FIELD("ts_ms", envelope, ts_ms, true),
-	FIELD("message", envelope, message, true),
-	FIELD("schema", envelope, schema, false),
-	FIELD("payload", envelope, payload_raw, false),
-	FIELD("status", envelope, status, true),
-	FIELD("id", envelope, id, false),
-	FIELD("event_count", envelope, event_count, true),
-	FIELD("data_collections", envelope, collections, true),
-	FIELD("__op", envelope, row_op, false),
-	FIELD("__deleted", envelope, row_deleted, false),
-	FIELD("__lsn", envelope, row_lsn, false),
-	FIELD("__source_lsn", envelope, row_lsn, false),
-	FIELD("__txId", envelope, row_tx_id, false),
-	FIELD("__source_txId", envelope, row_tx_id, false),
-	FIELD("__source_ts_ms", envelope, row_ts_ms, false),
-	FIELD("__schema", envelope, row_schema, false),
-	FIELD("__source_schema", envelope, row_schema, false),
-	FIELD("__table", envelope, row_table, false),
-	FIELD("__source_table", envelope, row_table, false),
+/* By the name's length, so that a lookup compares with few. */
+enum { NAME_LEN_MAX = 16, BUCKET = 5 };
+
+static const struct field envelope_fields[NAME_LEN_MAX + 1][BUCKET] = {
+	[2] = { FIELD("op", envelope, op, true), FIELD("id", envelope, id, false) },
+	[4] = { FIELD("__op", envelope, row_op, false) },
+	[5] = { FIELD("after", envelope, after, true), FIELD("ts_ms", envelope, ts_ms, true),
+	    FIELD("ts_us", envelope, ignored, true), FIELD("ts_ns", envelope, ignored, true),
+	    FIELD("__lsn", envelope, row_lsn, false) },
+	[6] = { FIELD("before", envelope, before, true),
+	    FIELD("source", envelope, source_raw, true),
+	    FIELD("schema", envelope, schema, false), FIELD("status", envelope, status, true),
+	    FIELD("__txId", envelope, row_tx_id, false) },
+	[7] = { FIELD("message", envelope, message, true),
+	    FIELD("payload", envelope, payload_raw, false),
+	    FIELD("__table", envelope, row_table, false) },
+	[8] = { FIELD("__schema", envelope, row_schema, false) },
+	[9] = { FIELD("__deleted", envelope, row_deleted, false) },
+	[11] = { FIELD("event_count", envelope, event_count, true),
+	    FIELD("transaction", envelope, ignored, true) },
+	[12] = { FIELD("__source_lsn", envelope, row_lsn, false) },
+	[13] = { FIELD("__source_txId", envelope, row_tx_id, false) },
+	[14] = { FIELD("__source_ts_ms", envelope, row_ts_ms, false),
+	    FIELD("__source_table", envelope, row_table, false) },
+	[15] = { FIELD("__source_schema", envelope, row_schema, false) },
+	[16] = { FIELD("data_collections", envelope, collections, true) },
 };
 
-static const struct field source_fields[] = {
-	FIELD("lsn", source, lsn, false),
-	FIELD("txId", source, tx_id, false),
-	FIELD("sequence", source, sequence, false),
-	FIELD("ts_ms", source, ts_ms, false),
-	FIELD("ts_us", source, ts_us, false),
-	FIELD("ts_usec", source, ts_usec, false),
-	FIELD("snapshot", source, snapshot, false),
-	FIELD("schema", source, schema, false),
-	FIELD("table", source, table, false),
+static const struct field source_fields[NAME_LEN_MAX + 1][BUCKET] = {
+	[3] = { FIELD("lsn", source, lsn, false) },
+	[4] = { FIELD("txId", source, tx_id, false) },
+	[5] = { FIELD("ts_ms", source, ts_ms, false), FIELD("ts_us", source, ts_us, false),
+	    FIELD("table", source, table, false) },
+	[6] = { FIELD("schema", source, schema, false) },
+	[7] = { FIELD("ts_usec", source, ts_usec, false) },
+	[8] = { FIELD("sequence", source, sequence, false),
+	    FIELD("snapshot", source, snapshot, false) },
 };
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+typedef const struct field field_table[BUCKET];
 
-/* The first byte tells most names apart; a comparison follows only on a match. */
-static inline const struct field *
-field_find(const struct field *fields, size_t count, struct json_name name)
+static const struct field *
+field_find_escaped(field_table *fields, struct json_name name)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (name.escaped) {
-			if (json_name_is(name, slice_of(fields[i].name, fields[i].len)))
-				return &fields[i];
-		} else if (name.len == fields[i].len && name.p[0] == fields[i].name[0] &&
-			   memcmp(name.p, fields[i].name, name.len) == 0) {
-			return &fields[i];
-		}
+	for (size_t len = 0; len <= NAME_LEN_MAX; len++)
+		for (size_t i = 0; i < BUCKET && fields[len][i].len; i++)
+			if (json_name_is(name, slice_of(fields[len][i].name, len)))
+				return &fields[len][i];
+	return NULL;
+}
+
+static inline const struct field *
+field_find(field_table *fields, struct json_name name)
+{
+	if (name.escaped)
+		return field_find_escaped(fields, name);
+	if (name.len > NAME_LEN_MAX)
+		return NULL;
+	for (size_t i = 0; i < BUCKET; i++) {
+		const struct field *f = &fields[name.len][i];
+		if (f->len != name.len || !f->len)
+			break;
+		/* the last byte but one tells ts_ms from ts_us */
+		if (f->name[f->len - 2] == name.p[name.len - 2] &&
+		    memcmp(f->name, name.p, name.len) == 0)
+			return f;
 	}
 	return NULL;
 }
@@ -102,7 +117,7 @@ scan_source(struct json_scan *scan, struct source *source)
 	if (!json_scan_open(scan, &object))
 		return;
 	while (json_scan_member(scan, &object, &name)) {
-		const struct field *f = field_find(source_fields, COUNT(source_fields), name);
+		const struct field *f = field_find(source_fields, name);
 		if (!json_scan_value(scan, &raw))
 			return;
 		if (f)
@@ -123,8 +138,7 @@ scan_envelope(struct json_scan *scan, struct envelope *env, struct envelope *inn
 	if (!json_scan_open(scan, &object))
 		return;
 	while (json_scan_member(scan, &object, &name)) {
-		const struct field *f =
-		    field_find(envelope_fields, COUNT(envelope_fields), name);
+		const struct field *f = field_find(envelope_fields, name);
 		char c = json_scan_peek(scan);
 		struct slice *slot = f ? (struct slice *)(void *)((char *)env + f->at) : NULL;
 		struct slice raw;

@@ -160,6 +160,13 @@ test_unwrapped(void **state)
 	assert_null(c.after.p);
 	assert_true(slice_eq(c.before, SLICE("{\"id\":1,\"__deleted\":\"true\"}")));
 	assert_int_equal(must_read("{\"id\":1,\"__deleted\":\"false\"}").op, 'c');
+	c = must_read("{\"id\":1,\"__\\u006fp\":\"r\",\"__source_lsn\":9,\"__source_txId\":8,"
+		      "\"__source_table\":\"t\",\"__source_schema\":\"s\",\"\":0}");
+	assert_int_equal(c.op, 'r');
+	assert_int_equal(c.lsn, 9);
+	assert_int_equal(c.tx_id, 8);
+	assert_true(slice_eq(c.db_table, SLICE("t")));
+	assert_true(slice_eq(c.db_schema, SLICE("s")));
 }
 
 static void
@@ -173,6 +180,8 @@ test_refusals(void **state)
 	must_refuse("{\"schema\":null,\"payload\":{}}", "empty object");
 	must_refuse("{\"op\":\"x\",\"after\":{}}", "op \"x\" is not one of");
 	must_refuse("{\"op\":\"\",\"after\":{}}", "op \"\" is not one of");
+	must_refuse("{\"op\":\"x\",\"ts_ms\":1,\"ts_us\":2,\"ts_ns\":3,\"transaction\":null}",
+	    "op \"x\" is not one of");
 	must_refuse("{\"op\":3,\"after\":{}}", "op is not a string");
 	must_refuse("{\"before\":null,\"after\":{}}", "op is missing");
 	must_refuse("{\"op\":\"c\"," SOURCE "}", "after is missing");
