@@ -11,6 +11,7 @@ enum { RING_START = 256, CHUNK_RECORDS = 256 };
 struct lane {
 	int32_t partition;
 	int64_t position;  /* next offset to commit */
+	int64_t reached;   /* end of the partition when the reader stood there */
 	int64_t committed; /* what the group knows */
 	uint64_t version;  /* of the newest retired record */
 	struct record **ring;
@@ -106,6 +107,7 @@ ledger_watch(struct ledger *ledger, int32_t partition, int64_t position)
 	}
 	must(lane->count == 0);
 	lane->position = position;
+	lane->reached = position;
 	lane->committed = position;
 }
 
@@ -158,13 +160,24 @@ ledger_add(struct ledger *ledger, int32_t partition, int64_t offset)
 	return record;
 }
 
+/* With nothing in hand, the reader's own place is the position. */
+static void
+lane_settle(struct lane *lane)
+{
+	if (lane->count == 0 && lane->reached > lane->position)
+		lane->position = lane->reached;
+}
+
 void
 ledger_reached(struct ledger *ledger, int32_t partition, int64_t offset)
 {
 	struct lane *lane = lane_find(ledger, partition);
 
-	if (lane && lane->count == 0 && offset > lane->position)
-		lane->position = offset;
+	if (!lane)
+		return;
+	if (offset > lane->reached)
+		lane->reached = offset;
+	lane_settle(lane);
 }
 
 void
@@ -191,6 +204,7 @@ ledger_retire(
 			record->reason = NULL;
 			ledger->free[ledger->free_count++] = record;
 		}
+		lane_settle(lane);
 	}
 }
 

@@ -72,7 +72,8 @@ the_end_moves_the_position_only_with_nothing_in_hand(void **state)
 	assert_int_equal(position_of(ledger, 0), 5);
 	record->outcome = OUTCOME_DONE;
 	ledger_retire(ledger, count_retired, &last);
-	ledger_reached(ledger, 0, 7);
+	assert_int_equal(position_of(ledger, 0), 7);
+	ledger_reached(ledger, 0, 6);
 	assert_int_equal(position_of(ledger, 0), 7);
 	assert_true(ledger_position(ledger, 0, &at) && at.moved);
 	ledger_committed(ledger, 0, 7);
