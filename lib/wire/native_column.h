@@ -88,4 +88,39 @@ column_bytes(const struct native_column *column, size_t row)
 	return slice_of(column->data.p + start, ends[row] - start);
 }
 
+/* --- what every append ends with --- */
+
+static inline void
+column_row_done(struct native_column *column)
+{
+	if (column->type->nullable && !column->type->low)
+		buf_byte(&column->nulls, 0);
+	column->rows++;
+}
+
+static inline void
+column_put(struct native_column *column, const void *p, size_t width)
+{
+	buf_put(&column->data, p, width);
+	column_row_done(column);
+}
+
+static inline void
+column_text_done(struct native_column *column)
+{
+	uint32_t end = (uint32_t)column->data.len;
+
+	buf_put(&column->ends, &end, sizeof end);
+	column_row_done(column);
+}
+
+static inline void
+column_list_done(struct native_column *column)
+{
+	uint64_t end = column->elem->rows;
+
+	buf_put(&column->ends, &end, sizeof end);
+	column_row_done(column);
+}
+
 #endif

@@ -115,15 +115,57 @@ compare_sort_rows(const void *left, const void *right, void *ctx)
 	return compare_rows(ctx, a->row, b->row);
 }
 
+/* Room for the order and for two lists of rows. */
 static void
 reserve(struct native_block *block, size_t rows)
 {
 	if (rows <= block->order_cap)
 		return;
 	block->order = realloc(block->order, rows * sizeof *block->order);
-	block->sort_rows = realloc(block->sort_rows, rows * sizeof *block->sort_rows);
+	block->sort_rows = realloc(block->sort_rows, 2 * rows * sizeof *block->sort_rows);
 	must(block->order && block->sort_rows);
 	block->order_cap = rows;
+}
+
+/* By first, byte after byte from the least one, leaving out the bytes that are the
+ * same in all; equal rows keep their order. Returns the list that holds the result:
+ * from, or the other one. */
+static struct sort_row *
+radix_sort(struct sort_row *from, struct sort_row *to, size_t rows, uint64_t differing)
+{
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		size_t at[256] = { 0 }, sum = 0;
+		struct sort_row *swap;
+
+		if ((differing >> shift & 0xff) == 0)
+			continue;
+		for (size_t i = 0; i < rows; i++)
+			at[from[i].first >> shift & 0xff]++;
+		for (size_t i = 0; i < 256; i++) {
+			size_t count = at[i];
+
+			at[i] = sum;
+			sum += count;
+		}
+		for (size_t i = 0; i < rows; i++)
+			to[at[from[i].first >> shift & 0xff]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	return from;
+}
+
+/* Rows with the same first go by all key columns. */
+static void
+sort_ties(struct sort_row *list, size_t rows, struct keys *keys)
+{
+	for (size_t from = 0, to; from < rows; from = to) {
+		for (to = from + 1; to < rows && list[to].first == list[from].first;)
+			to++;
+		if (to - from > 1)
+			qsort_r(list + from, to - from, sizeof *list, compare_sort_rows, keys);
+	}
 }
 
 void
@@ -131,7 +173,9 @@ native_block_sort(
     struct native_block *block, struct native_column *const *key, size_t key_count)
 {
 	struct keys keys = { key, key_count };
-	size_t rows = key_count ? key[0]->rows : 0, at = 0;
+	size_t rows = key_count ? key[0]->rows : 0;
+	struct sort_row *list;
+	uint64_t differing = 0;
 	bool sorted = true;
 
 	block->sorted = false;
@@ -139,17 +183,19 @@ native_block_sort(
 		if (!has_order(key[i]))
 			return;
 	reserve(block, rows);
-	for (at = 0; at < rows; at++) {
-		block->sort_rows[at] = (struct sort_row){ leading(key[0], at), (uint32_t)at };
-		if (at > 0 && sorted)
-			sorted = compare_sort_rows(&block->sort_rows[at - 1],
-				     &block->sort_rows[at], &keys) < 0;
+	list = block->sort_rows;
+	for (size_t i = 0; i < rows; i++) {
+		list[i] = (struct sort_row){ leading(key[0], i), (uint32_t)i };
+		differing |= list[i].first ^ list[0].first;
+		if (i > 0 && sorted)
+			sorted = compare_sort_rows(&list[i - 1], &list[i], &keys) < 0;
 	}
 	if (sorted)
 		return;
-	qsort_r(block->sort_rows, rows, sizeof *block->sort_rows, compare_sort_rows, &keys);
-	for (at = 0; at < rows; at++)
-		block->order[at] = block->sort_rows[at].row;
+	list = radix_sort(list, list + rows, rows, differing);
+	sort_ties(list, rows, &keys);
+	for (size_t i = 0; i < rows; i++)
+		block->order[i] = list[i].row;
 	block->sorted = true;
 }
 

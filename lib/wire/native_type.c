@@ -4,8 +4,11 @@
 #include "base/must.h"
 #include "wire/native.h"
 
+enum { TYPE_DEPTH_MAX = 32 };
+
 struct scan {
 	const char *at, *end;
+	unsigned depth;
 };
 
 static const struct {
@@ -249,7 +252,7 @@ parse_arguments(struct scan *scan, struct native_type *type)
 }
 
 static bool
-parse_type(struct scan *scan, struct native_type *type)
+parse_nested(struct scan *scan, struct native_type *type)
 {
 	struct slice word = take_word(scan);
 	bool low = slice_eq(word, SLICE("LowCardinality"));
@@ -277,10 +280,23 @@ parse_type(struct scan *scan, struct native_type *type)
 	return false;
 }
 
+static bool
+parse_type(struct scan *scan, struct native_type *type)
+{
+	bool ok;
+
+	if (scan->depth == TYPE_DEPTH_MAX)
+		return false;
+	scan->depth++;
+	ok = parse_nested(scan, type);
+	scan->depth--;
+	return ok;
+}
+
 enum fate
 native_type_parse(struct slice text, struct native_type **ret_type, struct err *err)
 {
-	struct scan scan = { text.p, text.p + text.len };
+	struct scan scan = { text.p, text.p + text.len, 0 };
 	struct native_type *type = parse_inner(&scan);
 
 	skip_blanks(&scan);

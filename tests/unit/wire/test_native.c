@@ -413,6 +413,41 @@ every_shape_of_column_follows_the_order(void **state)
 	native_block_free(block);
 }
 
+/* Many rows, many ties, negative numbers: by number, then text, then arrival. */
+static void
+large_blocks_are_sorted_like_small_ones(void **state)
+{
+	enum { ROWS = 5000 };
+	static int numbers[ROWS], texts[ROWS];
+	struct native_block *block = native_block_new();
+	struct native_column *key[2];
+	unsigned seed = 1;
+	struct err err;
+	char json[32];
+
+	(void)state;
+	key[0] = add(block, "a", "Int64");
+	key[1] = add(block, "b", "String");
+	for (int i = 0; i < ROWS; i++) {
+		seed = seed * 1664525 + 1013904223;
+		numbers[i] = (int)(seed >> 20) - 2048;
+		texts[i] = (int)(seed >> 12 & 3);
+		snprintf(json, sizeof json, "%d", numbers[i]);
+		assert_int_equal(native_append(key[0], slice_str(json), &err), FATE_DONE);
+		snprintf(json, sizeof json, "\"common start %d\"", texts[i]);
+		assert_int_equal(native_append(key[1], slice_str(json), &err), FATE_DONE);
+	}
+	native_block_sort(block, key, 2);
+	for (size_t i = 1; i < ROWS; i++) {
+		size_t a = native_block_row(block, i - 1), b = native_block_row(block, i);
+
+		assert_true(numbers[a] < numbers[b] ||
+			    (numbers[a] == numbers[b] &&
+				(texts[a] < texts[b] || (texts[a] == texts[b] && a < b))));
+	}
+	native_block_free(block);
+}
+
 /* 70,000 distinct values: indexes of four bytes, the table grown many times. */
 static void
 dictionaries_grow(void **state)
@@ -516,6 +551,7 @@ main(void)
 		cmocka_unit_test(defaults_fill_and_rows_are_taken_back),
 		cmocka_unit_test(rows_are_sorted_by_the_key),
 		cmocka_unit_test(every_shape_of_column_follows_the_order),
+		cmocka_unit_test(large_blocks_are_sorted_like_small_ones),
 		cmocka_unit_test(dictionaries_grow),
 		cmocka_unit_test(packed_blocks_unpack_to_the_plain_one),
 	};
