@@ -37,7 +37,7 @@ settings_read(int argc, char **argv, struct settings *ret, enum option_verdict *
 		{ "pipeline", OPTION_TEXT, &ret->pipeline, "FILE",
 		    "The pipeline file: says where Postgres is (required).", 0, 0 },
 		{ "model", OPTION_TEXT, &ret->model, "NAME",
-		    "Which tables are written: engagement (default).", 0, 0 },
+		    "Which tables are written: engagement (default) or orders.", 0, 0 },
 		{ "rate", OPTION_RATE, &ret->rate, "N/s",
 		    "Changes a second; 0: as fast as it goes (default 10/s).", 0, 0 },
 		{ "every", OPTION_DURATION, &ret->every_ms, "TIME",
@@ -269,7 +269,8 @@ generate_main(int argc, char **argv)
 		s.seed &= INT32_MAX;
 	model = generate_model_find(s.model);
 	if (!model)
-		err_set(&err, FATE_HALT, "--model %s: there is engagement", s.model);
+		err_set(
+		    &err, FATE_HALT, "--model %s: there are engagement and orders", s.model);
 	else if (pipeline_read(s.pipeline, &pipeline, &err) == FATE_DONE &&
 		 connection_new(&s, pipeline, &pg, &err) == FATE_DONE)
 		code = run(&s, model, pg);

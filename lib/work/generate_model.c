@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct generate_model *const models[] = { &generate_engagement };
+static const struct generate_model *const models[] = { &generate_engagement, &generate_orders };
 
 const struct generate_model *
 generate_model_find(const char *name)

@@ -45,5 +45,6 @@ struct generate_model {
 const struct generate_model *generate_model_find(const char *name);
 
 extern const struct generate_model generate_engagement;
+extern const struct generate_model generate_orders;
 
 #endif

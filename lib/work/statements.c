@@ -12,3 +12,8 @@ CARRY(statement_engagement_load, "sql/generate/engagement_load.sql");
 CARRY(statement_engagement_insert, "sql/generate/engagement_insert.sql");
 CARRY(statement_engagement_update, "sql/generate/engagement_update.sql");
 CARRY(statement_engagement_delete, "sql/generate/engagement_delete.sql");
+CARRY(statement_orders_contents, "sql/generate/orders_contents.sql");
+CARRY(statement_orders_load, "sql/generate/orders_load.sql");
+CARRY(statement_orders_insert, "sql/generate/orders_insert.sql");
+CARRY(statement_orders_update, "sql/generate/orders_update.sql");
+CARRY(statement_orders_delete, "sql/generate/orders_delete.sql");

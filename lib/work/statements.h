@@ -13,4 +13,11 @@ extern const char statement_engagement_insert[];
 extern const char statement_engagement_update[];
 extern const char statement_engagement_delete[];
 
+/* sql/generate/orders_*.sql */
+extern const char statement_orders_contents[];
+extern const char statement_orders_load[];
+extern const char statement_orders_insert[];
+extern const char statement_orders_update[];
+extern const char statement_orders_delete[];
+
 #endif
