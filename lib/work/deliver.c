@@ -163,29 +163,34 @@ settle(struct loop *loop, bool now, struct err *err)
 	return fate;
 }
 
-static void
+static enum fate
 parts_describe(struct loop *loop, struct kafka_part *parts, size_t count, struct sink_part *out,
     struct err *err)
 {
 	struct kafka_part *asked = calloc(count, sizeof *asked);
 	int64_t replay_ms = sink_replay_ms(loop->sink);
+	enum fate fate;
 
 	must(asked);
 	memcpy(asked, parts, count * sizeof *asked);
-	for (size_t i = 0; i < count; i++)
+	fate = kafka_consumer_offsets_at(
+	    loop->consumer, KAFKA_AT_END, asked, count, LAG_TIMEOUT_MS * 5, err);
+	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
 		out[i] = (struct sink_part){ .partition = parts[i].partition,
 			.committed = parts[i].offset,
+			.end = asked[i].offset,
+			.window = asked[i].offset,
 			.start = SINK_OFFSET_COMMITTED };
-	if (kafka_consumer_offsets_at(loop->consumer, KAFKA_AT_END, asked, count,
-		LAG_TIMEOUT_MS * 5, err) == FATE_DONE)
-		for (size_t i = 0; i < count; i++)
-			out[i].end = out[i].window = asked[i].offset;
-	if (replay_ms > 0 &&
-	    kafka_consumer_offsets_at(loop->consumer, clock_wall_ms() - replay_ms, asked, count,
-		LAG_TIMEOUT_MS * 5, err) == FATE_DONE)
-		for (size_t i = 0; i < count; i++)
-			out[i].window = asked[i].offset;
+	if (fate == FATE_DONE && replay_ms > 0)
+		fate = kafka_consumer_offsets_at(loop->consumer, clock_wall_ms() - replay_ms,
+		    asked, count, LAG_TIMEOUT_MS * 5, err);
+	for (size_t i = 0; i < count && fate == FATE_DONE && replay_ms > 0; i++)
+		out[i].window = asked[i].offset;
 	free(asked);
+	if (fate == FATE_RETRY)
+		return err_code(
+		    err, FATE_HALT, CODE_RESTART, "assignment: end offsets unknown");
+	return fate;
 }
 
 /* Asks the sink where it stands, for as long as the group lets us. */
@@ -225,8 +230,9 @@ on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 			    loop->d->work->group, parts[i].topic, parts[i].partition);
 	asked = calloc(count + 1, sizeof *asked);
 	must(asked);
-	parts_describe(loop, parts, count, asked, err);
-	fate = count ? assign_patiently(loop, asked, count, err) : FATE_DONE;
+	fate = count ? parts_describe(loop, parts, count, asked, err) : FATE_DONE;
+	if (fate == FATE_DONE && count)
+		fate = assign_patiently(loop, asked, count, err);
 	for (size_t i = 0; i < count && fate == FATE_DONE; i++) {
 		uint64_t version;
 
@@ -435,8 +441,9 @@ reseek(struct loop *loop, struct err *err)
 	fate = count ? kafka_consumer_committed(loop->consumer, parts, count, NULL, err)
 		     : FATE_DONE;
 	if (fate == FATE_DONE && count) {
-		parts_describe(loop, parts, count, asked, err);
-		fate = assign_patiently(loop, asked, count, err);
+		fate = parts_describe(loop, parts, count, asked, err);
+		if (fate == FATE_DONE)
+			fate = assign_patiently(loop, asked, count, err);
 	}
 	for (size_t i = 0; i < count && fate == FATE_DONE; i++) {
 		if (asked[i].start != SINK_OFFSET_COMMITTED)

@@ -393,8 +393,43 @@ plan_patiently(struct loop *loop, struct err *err)
 	return FATE_DONE;
 }
 
+/* Tries until Kafka answers: a start without brokers is patience, not an exit. */
 static enum fate
-partitions_check(struct loop *loop, struct err *err)
+patiently(struct loop *loop, enum fate (*step)(struct loop *, struct err *), struct err *err)
+{
+	struct pause pause = { 0 };
+
+	while (!work_stopping()) {
+		enum fate fate = step(loop, err);
+
+		if (fate != FATE_RETRY)
+			return fate;
+		metric_add(&metrics[M_RETRIES], 1);
+		work_status(false, "waiting for Kafka: %s", err->what);
+		pause_wait(&pause);
+	}
+	return err_code(err, FATE_HALT, CODE_RESTART, "stopped");
+}
+
+static enum fate
+step_producer(struct loop *loop, struct err *err)
+{
+	struct kafka_txn_conf conf = { .transactional_id = loop->work->member,
+		.queue_messages =
+		    2 * loop->conf->batch_rows < 200000 ? 200000 : 2 * loop->conf->batch_rows };
+
+	work_kafka_conf(loop->work, &conf.common);
+	return kafka_txn_open(&loop->txn, &conf, err);
+}
+
+static enum fate
+step_follow(struct loop *loop, struct err *err)
+{
+	return follow_open(loop->work, loop->plan, &loop->follow, err);
+}
+
+static enum fate
+step_partitions(struct loop *loop, struct err *err)
 {
 	const struct pipeline *pipeline = loop->work->pipeline;
 	enum fate fate = kafka_txn_partitions(
@@ -421,9 +456,6 @@ partitions_check(struct loop *loop, struct err *err)
 static enum fate
 clients_open(struct loop *loop, struct err *err)
 {
-	struct kafka_txn_conf txn = { .transactional_id = loop->work->member,
-		.queue_messages =
-		    2 * loop->conf->batch_rows < 200000 ? 200000 : 2 * loop->conf->batch_rows };
 	struct kafka_consumer_conf consumer = { .group = loop->work->group,
 		.instance = loop->work->member,
 		.on_assign = on_assign,
@@ -432,18 +464,17 @@ clients_open(struct loop *loop, struct err *err)
 	const char *topics[1];
 	enum fate fate;
 
-	work_kafka_conf(loop->work, &txn.common);
 	work_kafka_conf(loop->work, &consumer.common);
-	work_status(false, "waiting for Kafka at %s", txn.common.brokers);
-	fate = kafka_txn_open(&loop->txn, &txn, err);
+	work_status(false, "waiting for Kafka at %s", consumer.common.brokers);
+	fate = patiently(loop, step_producer, err);
 	if (fate == FATE_DONE)
-		fate = partitions_check(loop, err);
+		fate = patiently(loop, step_partitions, err);
 	if (fate != FATE_DONE)
 		return fate;
 	loop->batch = enrich_batch_new(
 	    loop->plan, loop->pg, loop->dlq_partitions, kafka_txn_size_max(loop->txn));
 	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
-	fate = follow_open(loop->work, loop->plan, &loop->follow, err);
+	fate = patiently(loop, step_follow, err);
 	if (fate != FATE_DONE)
 		return fate;
 	fate = kafka_consumer_open(&loop->consumer, &consumer, err);

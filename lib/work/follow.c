@@ -77,12 +77,15 @@ enum fate
 follow_open(const struct work *work, struct enrich_plan *plan, struct follow **ret_follow,
     struct err *err)
 {
+	static bool registered;
 	struct kafka_consumer_conf conf = { .queue_kbytes = 1024 };
 	struct follow *f = calloc(1, sizeof *f);
 	enum fate fate;
 
 	must(f);
-	metrics_register(metrics, sizeof metrics / sizeof *metrics);
+	if (!registered)
+		metrics_register(metrics, sizeof metrics / sizeof *metrics);
+	registered = true;
 	f->plan = plan;
 	arena_init(&f->arena, ARENA_SIZE);
 	work_kafka_conf(work, &conf.common);

@@ -15,7 +15,8 @@
 
 struct follow;
 
-/* Dimensions without a topic are left to the cache's time limit. */
+/* Dimensions without a topic are left to the cache's time limit. RETRY: Kafka did not
+ * answer. */
 enum fate follow_open(const struct work *work, struct enrich_plan *plan,
     struct follow **ret_follow, struct err *err) NODISCARD;
 void follow_close(struct follow *follow); /* accepts NULL */
