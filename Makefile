@@ -80,9 +80,13 @@ FUZZ_TIME ?= 60
 FUZZ_OUT := build/fuzz
 FUZZ_BIN := $(FUZZ_C:tests/fuzz/%.c=$(FUZZ_OUT)/%)
 FUZZ_CC := clang $(CPPFLAGS) -std=c17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
-$(FUZZ_OUT)/%: tests/fuzz/%.c $(wildcard lib/base/*.[ch] lib/wire/*.[ch] lib/sql/*.[ch] lib/link/yaml*.[ch]) Makefile | deps
-	@mkdir -p $(@D) && echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $< \
-		$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c) $(DEPS_LIBS) -lpthread -lm
+FUZZ_O  := $(patsubst %.c,$(FUZZ_OUT)/%.o,$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c))
+$(FUZZ_OUT)/lib/%.o: lib/%.c Makefile | deps
+	@mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+$(FUZZ_OUT)/fuzz.a: $(FUZZ_O)
+	@rm -f $@ && $(AR) rcs $@ $^
+$(FUZZ_OUT)/%: tests/fuzz/%.c $(FUZZ_OUT)/fuzz.a
+	@echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $^ $(DEPS_LIBS) -lpthread -lm
 fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 	@for f in $(FUZZ_BIN); do t=$${f##*/fuzz_}; mkdir -p $(FUZZ_OUT)/found/$$t; \
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
@@ -118,4 +122,4 @@ help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 .PHONY: install-deps all unit golden lint check test fault demo demo-down bench fuzz format install deps clean help stack
 .SECONDARY:
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)
