@@ -86,11 +86,11 @@ $(FUZZ_OUT)/lib/%.o: lib/%.c Makefile | deps
 $(FUZZ_OUT)/fuzz.a: $(FUZZ_O)
 	@rm -f $@ && $(AR) rcs $@ $^
 $(FUZZ_OUT)/%: tests/fuzz/%.c $(FUZZ_OUT)/fuzz.a
-	@echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $^ $(DEPS_LIBS) -lpthread -lm
+	@echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $< $(FUZZ_OUT)/fuzz.a $(DEPS_LIBS) -lpthread -lm
 fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 	@for f in $(FUZZ_BIN); do t=$${f##*/fuzz_}; mkdir -p $(FUZZ_OUT)/found/$$t; \
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
-			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t tests/fuzz/corpus/$$t > $$f.log 2>&1 \
+			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) > $$f.log 2>&1 \
 		&& echo "ok   fuzz/$$t ($$(grep -o 'Done [0-9]* runs.*' $$f.log))" || { tail -40 $$f.log; echo "FAIL fuzz/$$t"; exit 1; }; done
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
