@@ -92,6 +92,8 @@ fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
 			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) > $$f.log 2>&1 \
 		&& echo "ok   fuzz/$$t ($$(grep -o 'Done [0-9]* runs.*' $$f.log))" || { tail -40 $$f.log; echo "FAIL fuzz/$$t"; exit 1; }; done
+bench-clickhouse: $(OUT)/tests/bench/bench_native $(CHSERVER) ## the ClickHouse sink's figures; exit 1 on a MISS
+	@SLUICE_OUT=$(OUT) CLICKHOUSE_EMBEDDED=$(CHSERVER) build/deps/venv/bin/python tests/bench/clickhouse.py
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers
@@ -120,6 +122,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test fault demo demo-down bench fuzz format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-clickhouse fuzz format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)
