@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/board.h"
+
+#include <stdio.h>
+
+#include "sink/leaderboard.h"
+#include "work/catalog.h"
+#include "work/deliver.h"
+
+enum { BATCHES_IN_HAND = 4, BYTES_IN_HAND = 32 << 20 };
+
+struct boards {
+	struct sql_query *query; /* owns the columns */
+	struct leaderboard_board boards[PIPELINE_BOARDS_MAX];
+	struct leaderboard_config config;
+	struct deliver deliver;
+};
+
+static void
+boards_fill(struct work *work, struct boards *b)
+{
+	const struct pipeline_leaderboard *l = &work->pipeline->leaderboard;
+
+	for (size_t i = 0; i < l->board_count; i++)
+		b->boards[i] = (struct leaderboard_board){ .key = l->boards[i].key,
+			.member = l->boards[i].member,
+			.at = l->boards[i].at,
+			.score = l->boards[i].score,
+			.window_ms = l->boards[i].window_ms,
+			.bucket_ms = l->boards[i].bucket_ms };
+	b->config = (struct leaderboard_config){ .url = l->url,
+		.password = l->password,
+		.client_name = work->member,
+		.boards = b->boards,
+		.board_count = l->board_count,
+		.batch_rows = (size_t)l->batch_rows,
+		.batch_age_ms = l->batch_age_ms,
+		.columns = sql_query_results(b->query),
+		.column_count = sql_query_result_count(b->query) };
+	b->deliver = (struct deliver){ .work = work,
+		.ops = &sink_leaderboard,
+		.config = &b->config,
+		.rows_max = BATCHES_IN_HAND * b->config.batch_rows,
+		.bytes_max = BYTES_IN_HAND };
+}
+
+static enum fate
+query_patiently(struct pg *pg, struct work *work, struct sql_query **ret, struct err *err)
+{
+	struct pause pause = { 0 };
+
+	for (;;) {
+		enum fate fate = query_open(pg, work->pipeline, ret, err);
+
+		if (fate != FATE_RETRY || work->check_only || work_stopping())
+			return fate;
+		work_status(false, "waiting for Postgres: %s", err->what);
+		pause_wait(&pause);
+	}
+}
+
+/* The connection is needed for the types alone. */
+static enum fate
+boards_open(struct work *work, struct boards *ret, struct err *err)
+{
+	struct pg *pg = NULL;
+	enum fate fate = postgres_open(work->pipeline, work->member, &pg, err);
+
+	if (fate == FATE_DONE)
+		fate = query_patiently(pg, work, &ret->query, err);
+	pg_free(pg);
+	if (fate == FATE_DONE)
+		boards_fill(work, ret);
+	return fate;
+}
+
+enum fate
+board_work_run(struct work *work, struct err *err)
+{
+	struct boards boards = { 0 };
+	enum fate fate = boards_open(work, &boards, err);
+
+	if (fate == FATE_DONE)
+		fate = deliver_run(&boards.deliver, err);
+	else if (fate == FATE_RETRY)
+		fate = FATE_DONE; /* asked to stop while waiting */
+	sql_query_free(boards.query);
+	return fate;
+}
+
+enum fate
+board_work_check(struct work *work, struct err *err)
+{
+	struct boards boards = { 0 };
+	enum fate fate = boards_open(work, &boards, err);
+
+	if (fate == FATE_DONE)
+		fate = deliver_check(&boards.deliver, err);
+	sql_query_free(boards.query);
+	return fate;
+}
