@@ -44,6 +44,7 @@ local function total(member, units, count)
   rows[member] = call('HINCRBY', cnt_key, member, count)
 end
 local function negative(text)
+  if text == '0' then return text end -- HINCRBY knows no -0
   if string.sub(text, 1, 1) == '-' then return string.sub(text, 2) end
   return '-' .. text
 end

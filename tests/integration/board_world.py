@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board under test: a Redis of its own, an enriched topic of its own, and a model of both.
+
+Records are produced straight into the enriched topic, as enrich would write them; what the
+board must show is computed from them here, with Decimal, and read with redis-py."""
+import base64
+import decimal
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+import uuid
+
+import confluent_kafka
+import confluent_kafka.admin
+import psycopg
+import redis
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
+KAFKA = os.environ["SLUICE_KAFKA"]
+PARTITIONS = 4
+SCORES = {"play": "1", "finish": "1", "click": "0.2", "pause": "0"}
+SCORE = "CASE event_type WHEN 'play' THEN 1 WHEN 'finish' THEN 1 WHEN 'click' THEN 0.2 ELSE 0 END"
+
+PIPELINE = """
+name: {name}
+postgres: {{host: {host}, port: {port}, database: {database}, user: postgres}}
+kafka: {{brokers: "{kafka}"}}
+source: {{prefix: pg}}
+enrich: {{sql: board.sql, topic: {name}.enriched, partitions: {partitions}, key: [id], identity: [at, id]}}
+leaderboard:
+  url: {redis}
+  batch_rows: {batch_rows}
+  boards:
+{boards}
+"""
+BOARD = """    - {{key: "{key}", member: "{member}", at: at, score: "{score}", window: {window}s, bucket: {bucket}s}}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Redis:
+    """A redis-server of this test alone: it may be killed, flushed and torn."""
+
+    def __init__(self, folder, *options):
+        self.folder, self.port, self.options = pathlib.Path(folder), free_port(), options
+        self.process = None
+        self.start()
+
+    def start(self, *more):
+        with open(self.folder / "redis.log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+                 "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", *self.options, *more],
+                stdout=log, stderr=log)
+        self.client = redis.Redis(port=self.port, decode_responses=True, protocol=2)
+        wait(self.answers, 20, "redis-server starts")
+        return self
+
+    def answers(self):
+        try:
+            return self.client.ping()
+        except redis.exceptions.RedisError:
+            return False
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+
+def wait(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+    return answer
+
+
+class Worker:
+    def __init__(self, world, slot=0):
+        self.world, self.slot, self.port, self.process = world, slot, free_port(), None
+        self.log = world.folder / f"leaderboard-{slot}.log"
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "sluice-leaderboard", "--pipeline", self.world.file, "--slot", str(self.slot),
+                 "--listen", f"127.0.0.1:{self.port}"], stdout=log, stderr=log)
+        return self
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=40)
+        return self.process.returncode if self.process else 0
+
+    def metrics(self):
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
+                for line in text.splitlines() if line and not line.startswith("#")}
+
+    def reason(self, reason):
+        return self.metrics()[f'sluice_board_rows_total{{reason="{reason}"}}']
+
+
+class World:
+    """Topic, pipeline file and model. One row is (member, at in ms, kind) or None when deleted."""
+
+    def __init__(self, folder, server, window=600, bucket=10, members=("member",), batch_rows=500, score=SCORE):
+        self.folder, self.server = pathlib.Path(folder), server
+        self.name = f"board-{uuid.uuid4().hex[:8]}"
+        self.window, self.bucket, self.boards = window, bucket, {f"{self.name}:{m}": m for m in members}
+        self.rows, self.counts, self.ends = {}, [0] * PARTITIONS, [0] * PARTITIONS
+        self.random = random.Random(int(os.environ.get("SLUICE_SEED", "1")))
+        self.members = [str(uuid.UUID(int=self.random.getrandbits(128))) for _ in range(40)]
+        self.database = self.name.replace("-", "_")
+        self.make_database()
+        self.file = self.folder / "board.yaml"
+        self.write_pipeline(server.url, batch_rows, score)
+        self.make_topic()
+        self.workers = []
+
+    def make_database(self):
+        self.dsn = f"host={os.environ['SLUICE_PG_HOST']} port={os.environ['SLUICE_PG_PORT']} user=postgres dbname="
+        with psycopg.connect(self.dsn + "postgres", autocommit=True) as pg:
+            pg.execute(f"CREATE DATABASE {self.database}")
+        with psycopg.connect(self.dsn + self.database, autocommit=True) as pg:
+            pg.execute("CREATE TABLE rows (id bigint PRIMARY KEY, member uuid, kind text, "
+                       "at timestamptz, note text, ratio float8)")
+        (self.folder / "board.sql").write_text("SELECT id, member, kind AS event_type, at, note, ratio FROM rows\n")
+
+    def write_pipeline(self, url, batch_rows, score):
+        boards = "".join(BOARD.format(key=key, member=member, score=score, window=self.window, bucket=self.bucket)
+                         for key, member in self.boards.items())
+        self.file.write_text(PIPELINE.format(
+            name=self.name, host=os.environ["SLUICE_PG_HOST"], port=os.environ["SLUICE_PG_PORT"],
+            database=self.database, kafka=KAFKA, partitions=PARTITIONS, redis=url, batch_rows=batch_rows,
+            boards=boards))
+
+    def make_topic(self):
+        self.topic, self.group = f"{self.name}.enriched", f"{self.name}.leaderboard"
+        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": KAFKA})
+        new = confluent_kafka.admin.NewTopic
+        for future in self.admin.create_topics([new(self.topic, PARTITIONS, 1),
+                                                new(f"{self.name}.dlq", 1, 1)]).values():
+            future.result(20)
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": KAFKA, "group.id": self.group})
+        consumer.commit(offsets=[confluent_kafka.TopicPartition(self.topic, p, 0) for p in range(PARTITIONS)],
+                        asynchronous=False)
+        consumer.close()
+        self.producer = confluent_kafka.Producer({"bootstrap.servers": KAFKA, "linger.ms": 5, "acks": "all",
+                                                  "enable.idempotence": True})
+
+    def close(self):
+        for worker in self.workers:
+            if worker.process and worker.process.poll() is None:
+                worker.kill()
+        for future in self.admin.delete_topics([self.topic, f"{self.name}.dlq"]).values():
+            future.result(20)
+        with psycopg.connect(self.dsn + "postgres", autocommit=True) as pg:
+            pg.execute(f"DROP DATABASE {self.database} WITH (FORCE)")
+
+    def worker(self, slot=0):
+        self.workers.append(Worker(self, slot))
+        return self.workers[-1].start()
+
+    # --- records ---
+
+    def send(self, id, row, version=None, replay=False, raw=None, model=True):
+        """row None: a tombstone. raw: the value's bytes as they are."""
+        partition = id % PARTITIONS
+        offset = self.counts[partition]
+        self.counts[partition] += 1
+        version = offset if version is None else version
+        name = base64.b32encode(hashlib.sha256(f"{partition}/{offset}".encode()).digest()[:16]).decode()[:26]
+        headers = [("sluice.source", f"pg.public.rows/{partition}/{offset}"), ("sluice.version", str(version)),
+                   ("sluice.op", "d" if row is None else "u" if id in self.rows else "c"), ("sluice.id", name),
+                   ("sluice.ts", str(int(time.time() * 1000)))]
+        if replay:
+            headers.append(("sluice.replay", "1"))
+        value = raw if raw is not None else None if row is None else json.dumps(self.json(id, row)).encode()
+        self.producer.produce(self.topic, key=json.dumps({"id": id}, separators=(",", ":")), value=value,
+                              headers=headers, partition=partition, on_delivery=self.delivered)
+        self.producer.poll(0)
+        if model:
+            self.rows[id] = row
+        return version
+
+    def delivered(self, error, message):
+        assert error is None, error
+        self.ends[message.partition()] = max(self.ends[message.partition()], message.offset() + 1)
+
+    @staticmethod
+    def json(id, row):
+        member, at, kind = row
+        when = None if at is None else time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 1000)) + f".{at % 1000:03d}000Z"
+        return {"id": id, "member": member, "event_type": kind, "at": when, "note": "é\"\\ " * 5, "ratio": 0.5}
+
+    def some_row(self, behind_s, ahead_s):
+        at = int(time.time() * 1000) + self.random.randint(-behind_s * 1000, ahead_s * 1000)
+        return (self.random.choice(self.members), at, self.random.choice(list(SCORES)))
+
+    def send_some(self, count, ids=3000, behind_s=700, ahead_s=60, deletes=0.1):
+        for _ in range(count):
+            id = self.random.randrange(ids)
+            if self.rows.get(id) and self.random.random() < deletes:
+                self.send(id, None)
+            else:
+                self.send(id, self.some_row(behind_s, ahead_s))
+        self.flush()
+
+    def flush(self):
+        assert self.producer.flush(30) == 0
+
+    # --- what the board shows, and what it must show ---
+
+    def read(self, key):
+        pipe = self.server.client.pipeline(transaction=True)
+        pipe.hget(f"{{{key}}}:meta", "watermark_ms")
+        pipe.zrange(key, 0, -1, withscores=True)
+        watermark, members = pipe.execute()
+        return int(watermark or 0), dict(members)
+
+    def expected(self, key, watermark):
+        low, high = watermark - (self.window - self.bucket) * 1000, watermark + self.bucket * 1000
+        sums = {}
+        for row in self.rows.values():
+            if row is None or row[0] is None or row[1] is None or not low <= row[1] < high:
+                continue
+            member = row[0] if self.boards[key] == "member" else row[2]
+            sums[member] = sums.get(member, decimal.Decimal(0)) + decimal.Decimal(SCORES[row[2]])
+        return {member: float(total) for member, total in sums.items()}
+
+    def positions(self, key):
+        held = self.server.client.hgetall(f"{{{key}}}:pos")
+        return [int(held.get(str(p), -1)) for p in range(PARTITIONS)]
+
+    def caught_up(self):
+        try:
+            return all(self.positions(key) == self.ends for key in self.boards)
+        except redis.exceptions.RedisError:
+            return False
+
+    def exact(self, seconds=60):
+        """Waits until all records are counted; then every board equals the model. The model is
+        compared at the watermark that stands with the ZSET in one MULTI."""
+        end = time.monotonic() + seconds
+        while not self.caught_up():
+            assert time.monotonic() < end, (f"positions {[self.positions(k) for k in self.boards]}, ends {self.ends}: "
+                                            + "".join(w.log.read_text()[-1500:] for w in self.workers))
+            assert all(w.process.poll() in (None, 0) for w in self.workers), self.workers[-1].log.read_text()[-1500:]
+            time.sleep(0.1)
+        for key in self.boards:
+            watermark, shown = self.read(key)
+            assert abs(watermark - time.time() * 1000) < (self.bucket + 5) * 1000
+            wanted = self.expected(key, watermark)
+            assert shown == wanted, {m: (shown.get(m), wanted.get(m)) for m in set(shown) | set(wanted)
+                                     if shown.get(m) != wanted.get(m)}
+        return shown
+
+
+def folder():
+    return tempfile.mkdtemp(prefix="sluice-board-")
