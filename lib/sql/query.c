@@ -14,15 +14,17 @@ struct piece { /* instructions [from, to) */
 	size_t from, to;
 };
 
+/* Where a value comes from when it is a plain column. */
+struct origin {
+	bool column;
+	size_t source, index;
+};
+
 struct lookup {
 	struct piece piece;
 	uint16_t slots[SQL_KEY_COLUMNS_MAX];
 	struct pgtype types[SQL_KEY_COLUMNS_MAX];
-};
-
-struct origin {
-	bool column;
-	size_t source, index;
+	struct origin origins[SQL_KEY_COLUMNS_MAX];
 };
 
 struct sql_query {
@@ -122,6 +124,16 @@ settle_source(struct sql_compiler *c, struct sql_query *q, size_t s, const struc
 		indexes[source->key_count++] = from->row_column[from->key_columns[i]];
 }
 
+static struct origin
+origin_of(const struct sql_compiler *c, const struct sql_node *node)
+{
+	if (node->kind != NODE_COLUMN)
+		return (struct origin){ 0 };
+	return (struct origin){ .column = true,
+		.source = node->source,
+		.index = c->sources[node->source].row_column[node->column] };
+}
+
 static void
 emit_lookup(struct sql_compiler *c, struct sql_query *q, size_t s)
 {
@@ -132,6 +144,7 @@ emit_lookup(struct sql_compiler *c, struct sql_query *q, size_t s)
 	for (size_t i = 0; i < from->key_count; i++) {
 		lookup->types[i] = from->table->columns[from->key_columns[i]].type;
 		lookup->slots[i] = sql_emit(&q->program, c, from->key_exprs[i]);
+		lookup->origins[i] = origin_of(c, from->key_exprs[i]);
 	}
 	lookup->piece.to = q->program.ins_count;
 }
@@ -157,10 +170,7 @@ emit_results(struct sql_compiler *c, struct sql_query *q, const struct sql_resul
 
 		q->results[i] =
 		    (struct row_column){ .name = results[i].name, .type = node->type };
-		if (node->kind == NODE_COLUMN)
-			q->origins[i] = (struct origin){ .column = true,
-				.source = node->source,
-				.index = c->sources[node->source].row_column[node->column] };
+		q->origins[i] = origin_of(c, node);
 		q->result_slots[i] = sql_emit(&q->program, c, results[i].node);
 		if (too_long(c, q))
 			return false;
@@ -313,6 +323,21 @@ sql_query_result_origin(
 		return false;
 	*ret_source = query->origins[result].source;
 	*ret_column = query->origins[result].index;
+	return true;
+}
+
+bool
+sql_query_key_origin(const struct sql_query *query, size_t source, size_t part,
+    size_t *ret_source, size_t *ret_column)
+{
+	const struct origin *origin = &query->lookups[source].origins[part];
+
+	must(source > 0 && source < query->source_count);
+	must(part < query->sources[source].key_count);
+	if (!origin->column)
+		return false;
+	*ret_source = origin->source;
+	*ret_column = origin->index;
 	return true;
 }
 

@@ -73,6 +73,11 @@ const struct row_column *sql_query_results(const struct sql_query *query);
 bool sql_query_result_origin(
     const struct sql_query *query, size_t result, size_t *ret_source, size_t *ret_column);
 
+/* Part i of a dimension's key (source >= 1) is an earlier source's column as it stands;
+ * false for any other expression. */
+bool sql_query_key_origin(const struct sql_query *query, size_t source, size_t part,
+    size_t *ret_source, size_t *ret_column);
+
 /* What the live Postgres says of the same text (PQfname, PQftype, PQfmod after a
  * PREPARE). HALT names the first column that differs and how. */
 struct sql_described {

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/refresh.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "base/must.h"
+#include "work/worker.h"
+
+enum { PARTS_MAX = 256, ARENA_SIZE = 64 << 20, DEPTH_MAX = SQL_SOURCES_MAX };
+
+/* What is gathered of one partition of one dimension's topic. */
+struct gathering {
+	const char *topic;
+	int32_t partition;
+	size_t source;
+	int64_t first, last; /* offsets seen */
+	int64_t due_ms;      /* 0: nothing to ask for */
+	struct buf keys;     /* SQL: ('a'::uuid),('b'::uuid) */
+	size_t key_count;
+	bool fresh; /* offsets not handed out yet */
+};
+
+struct refresh {
+	struct enrich_plan *plan;
+	struct pg *pg;
+	char *insert; /* the statement */
+	struct row_plan *rows[SQL_SOURCES_MAX];
+	size_t parents[SQL_SOURCES_MAX]; /* the source that a dimension's key comes from */
+	struct gathering gatherings[PARTS_MAX];
+	size_t count;
+	struct kafka_part parts[PARTS_MAX];
+	struct arena arena;
+	struct buf text;
+};
+
+enum { M_KEYS, M_SIGNALS };
+static struct metric metrics[] = {
+	{ "sluice_refresh_keys_total", NULL, METRIC_COUNTER,
+	    "Changed dimension rows whose facts were asked for again.", 0 },
+	{ "sluice_refresh_signals_total", NULL, METRIC_COUNTER,
+	    "Rows inserted into Debezium's signal table.", 0 },
+};
+
+static enum fate
+parent_find(struct refresh *r, size_t source, struct err *err)
+{
+	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
+	size_t parent = 0, column;
+
+	for (size_t i = 0; i < dimension->key_count; i++) {
+		size_t from;
+
+		if (!sql_query_key_origin(r->plan->query, source, i, &from, &column) ||
+		    (i > 0 && from != parent))
+			return err_code(err, FATE_HALT, CODE_CONFIG,
+			    "%s: %s is joined by an expression, so the facts of a changed row "
+			    "cannot be "
+			    "found: join it by plain columns, or set on_dimension_change: keep",
+			    r->plan->pipeline->enrich.sql_file, dimension->table);
+		parent = from;
+	}
+	r->parents[source] = parent;
+	return FATE_DONE;
+}
+
+static void
+put_name(struct buf *out, const char *name)
+{
+	buf_byte(out, '"');
+	for (; *name; name++) {
+		if (*name == '"')
+			buf_byte(out, '"');
+		buf_byte(out, *name);
+	}
+	buf_byte(out, '"');
+}
+
+enum fate
+refresh_open(struct enrich_plan *plan, struct pg *pg, const char *signal_table,
+    struct refresh **ret_refresh, struct err *err)
+{
+	struct refresh *r = calloc(1, sizeof *r);
+	const char *dot = strchr(signal_table, '.');
+	enum fate fate = FATE_DONE;
+
+	must(r);
+	if (!dot) {
+		free(r);
+		return err_code(err, FATE_HALT, CODE_CONFIG,
+		    "signal.data.collection %s: it takes SCHEMA.TABLE", signal_table);
+	}
+	r->plan = plan;
+	r->pg = pg;
+	arena_init(&r->arena, ARENA_SIZE);
+	metrics_register(metrics, sizeof metrics / sizeof *metrics);
+	must(asprintf(&r->insert,
+		 "INSERT INTO \"%.*s\".\"%s\" (id, type, data) VALUES ($1, 'execute-snapshot', "
+		 "$2) "
+		 "ON CONFLICT DO NOTHING",
+		 (int)(dot - signal_table), signal_table, dot + 1) > 0);
+	for (size_t i = 1; fate == FATE_DONE && i < plan->source_count; i++) {
+		const struct sql_source *dimension = sql_query_source(plan->query, i);
+
+		r->rows[i] = row_plan_new(dimension->columns, dimension->column_count);
+		fate = parent_find(r, i, err);
+	}
+	if (fate != FATE_DONE) {
+		refresh_close(r);
+		return fate;
+	}
+	*ret_refresh = r;
+	return FATE_DONE;
+}
+
+void
+refresh_close(struct refresh *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < PARTS_MAX; i++)
+		buf_finish(&r->gatherings[i].keys);
+	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
+		row_plan_free(r->rows[i]);
+	buf_finish(&r->text);
+	arena_finish(&r->arena);
+	free(r->insert);
+	free(r);
+}
+
+void
+refresh_clear(struct refresh *r)
+{
+	r->count = 0;
+}
+
+static struct gathering *
+gathering_of(struct refresh *r, size_t source, const struct kafka_message *message)
+{
+	struct gathering *g;
+	struct buf keys;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->gatherings[i].partition == message->partition &&
+		    strcmp(r->gatherings[i].topic, message->topic) == 0)
+			return &r->gatherings[i];
+	must(r->count < PARTS_MAX);
+	g = &r->gatherings[r->count++];
+	keys = g->keys;
+	keys.len = 0;
+	*g = (struct gathering){ .topic = message->topic,
+		.partition = message->partition,
+		.source = source,
+		.first = message->offset,
+		.keys = keys };
+	return g;
+}
+
+/* A text literal; standard_conforming_strings is on (the default since 9.1). */
+static void
+put_literal(struct buf *out, struct slice text)
+{
+	buf_byte(out, '\'');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] == '\'')
+			buf_byte(out, '\'');
+		buf_byte(out, text.p[i]);
+	}
+	buf_byte(out, '\'');
+}
+
+static void
+key_add(struct refresh *r, struct gathering *g, const struct value *row, int64_t now_ms)
+{
+	const struct sql_source *dimension = sql_query_source(r->plan->query, g->source);
+
+	for (size_t i = 0; i < dimension->key_count; i++)
+		if (row[dimension->key[i]].state != VALUE_SET)
+			return;
+	buf_cstr(&g->keys, g->keys.len ? ",(" : "(");
+	for (size_t i = 0; i < dimension->key_count; i++) {
+		struct pgtype type = dimension->columns[dimension->key[i]].type;
+
+		if (i)
+			buf_byte(&g->keys, ',');
+		r->text.len = 0;
+		value_to_text(&r->text, type, &row[dimension->key[i]]);
+		put_literal(&g->keys, buf_view(&r->text));
+		buf_cstr(&g->keys, "::");
+		type.typmod = -1;
+		type_print(&g->keys, type);
+	}
+	buf_byte(&g->keys, ')');
+	g->key_count++;
+	if (g->due_ms == 0)
+		g->due_ms = now_ms + REFRESH_GATHER_MS;
+}
+
+static struct value *
+image_read(struct refresh *r, size_t source, struct slice object, const struct change *change)
+{
+	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
+	struct value *row = arena_alloc(&r->arena, dimension->column_count * sizeof *row);
+	struct err ignored;
+
+	must(row);
+	if (!object.p || row_read(r->rows[source], object, change->schema, &r->arena, row,
+			     &ignored) != FATE_DONE)
+		return NULL;
+	return row;
+}
+
+/* Does the change touch a column that the query uses? */
+static bool
+row_differs(
+    const struct sql_source *dimension, const struct value *old, const struct value *new)
+{
+	for (size_t i = 0; i < dimension->column_count; i++) {
+		if (old[i].state == VALUE_UNSET || new[i].state == VALUE_UNSET)
+			continue;
+		if (old[i].state != new[i].state ||
+		    (old[i].state == VALUE_SET &&
+			value_compare(dimension->columns[i].type, &old[i], &new[i]) != 0))
+			return true;
+	}
+	return false;
+}
+
+static bool
+key_differs(
+    const struct sql_source *dimension, const struct value *old, const struct value *new)
+{
+	for (size_t i = 0; i < dimension->key_count; i++) {
+		size_t column = dimension->key[i];
+
+		if (old[column].state == VALUE_SET && new[column].state == VALUE_SET &&
+		    value_compare(
+			dimension->columns[column].type, &old[column], &new[column]) != 0)
+			return true;
+	}
+	return false;
+}
+
+void
+refresh_take(
+    struct refresh *r, size_t source, const struct kafka_message *message, int64_t mono_ms)
+{
+	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
+	struct gathering *g = gathering_of(r, source, message);
+	struct value *old, *new;
+	struct change change;
+	struct err ignored;
+
+	g->last = message->offset;
+	g->fresh = true;
+	arena_reset(&r->arena);
+	if (change_read(message->value, &change, &ignored) != FATE_DONE ||
+	    change.kind != CHANGE_ROW || change.op == 'r')
+		return;
+	old = image_read(r, source, change.before, &change);
+	new = image_read(r, source, change.after, &change);
+	if (old && new && !row_differs(dimension, old, new))
+		return;
+	if (new)
+		key_add(r, g, new, mono_ms);
+	if (old && (!new || key_differs(dimension, old, new)))
+		key_add(r, g, old, mono_ms);
+}
+
+/* "(c1, c2) IN (keys)" on the columns of the source's parent; a parent that is itself a
+ * dimension is put into words by its own key. */
+static void
+put_condition(struct refresh *r, size_t source, struct slice inner, struct buf *out)
+{
+	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
+	size_t parent = r->parents[source], column;
+	const struct sql_source *from = sql_query_source(r->plan->query, parent);
+	struct buf condition = { 0 };
+
+	buf_byte(&condition, '(');
+	for (size_t i = 0; i < dimension->key_count; i++) {
+		must(sql_query_key_origin(r->plan->query, source, i, &parent, &column));
+		if (i)
+			buf_cstr(&condition, ", ");
+		put_name(&condition, from->columns[column].name);
+	}
+	buf_cstr(&condition, ") IN (");
+	buf_slice(&condition, inner);
+	buf_byte(&condition, ')');
+	if (parent == 0) {
+		buf_slice(out, buf_view(&condition));
+	} else {
+		struct buf select = { 0 };
+
+		buf_cstr(&select, "SELECT ");
+		for (size_t i = 0; i < from->key_count; i++) {
+			if (i)
+				buf_cstr(&select, ", ");
+			put_name(&select, from->columns[from->key[i]].name);
+		}
+		buf_cstr(&select, " FROM ");
+		put_name(&select, from->schema);
+		buf_byte(&select, '.');
+		put_name(&select, from->table);
+		buf_cstr(&select, " WHERE ");
+		buf_slice(&select, buf_view(&condition));
+		put_condition(r, parent, buf_view(&select), out);
+		buf_finish(&select);
+	}
+	buf_finish(&condition);
+}
+
+static char *
+signal_data(struct refresh *r, const struct gathering *g)
+{
+	struct buf filter = { 0 };
+	json_t *data;
+	char *text;
+
+	put_condition(r, g->source, buf_view(&g->keys), &filter);
+	data = json_pack("{s:[s], s:s, s:[{s:s, s:s%}]}", "data-collections", r->plan->table,
+	    "type", "INCREMENTAL", "additional-conditions", "data-collection", r->plan->table,
+	    "filter", filter.p, filter.len);
+	must(data);
+	text = json_dumps(data, JSON_COMPACT);
+	must(text);
+	json_decref(data);
+	buf_finish(&filter);
+	return text;
+}
+
+static enum fate
+signal_insert(struct refresh *r, struct gathering *g, struct err *err)
+{
+	struct pg_result result = { 0 };
+	struct slice params[2];
+	char id[400];
+	char *data = signal_data(r, g);
+	enum fate fate;
+
+	(void)snprintf(id, sizeof id, "%s/%" PRId32 "/%" PRId64 "-%" PRId64, g->topic,
+	    g->partition, g->first, g->last);
+	params[0] = slice_str(id);
+	params[1] = slice_str(data);
+	fate = pg_query(r->pg, &(struct pg_query){ r->insert, params, 2 }, &result, err);
+	pg_result_clear(&result);
+	free(data);
+	if (fate != FATE_DONE)
+		return err_wrap(err, "ask Debezium for the facts of changed rows");
+	metric_add(&metrics[M_KEYS], (int64_t)g->key_count);
+	metric_add(&metrics[M_SIGNALS], 1);
+	g->key_count = 0;
+	g->keys.len = 0;
+	g->due_ms = 0;
+	return FATE_DONE;
+}
+
+enum fate
+refresh_step(struct refresh *r, int64_t mono_ms, const struct kafka_part **ret_parts,
+    size_t *ret_count, struct err *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct gathering *g = &r->gatherings[i];
+
+		if (g->due_ms && (mono_ms >= g->due_ms || g->key_count >= REFRESH_KEYS_MAX)) {
+			enum fate fate = signal_insert(r, g, err);
+
+			if (fate != FATE_DONE)
+				return fate;
+		}
+		if (!g->fresh || g->due_ms)
+			continue;
+		r->parts[count++] = (struct kafka_part){
+			.topic = g->topic, .partition = g->partition, .offset = g->last + 1
+		};
+		g->fresh = false;
+		g->first = g->last + 1;
+	}
+	*ret_parts = r->parts;
+	*ret_count = count;
+	return FATE_DONE;
+}
