@@ -160,10 +160,11 @@ step_topics(struct boot *b, struct err *err)
 
 /* A partition without an offset gets the start of the topic. */
 static enum fate
-group_start(struct boot *b, const char *worker, const char *topic, struct err *err)
+group_start(
+    struct boot *b, const char *worker, const char *topic, size_t count, struct err *err)
 {
 	struct kafka_part parts[PARTS_MAX], fresh[PARTS_MAX];
-	size_t count = (size_t)b->pipeline->enrich.partitions, fresh_count = 0;
+	size_t fresh_count = 0;
 	char group[160];
 	struct arena arena;
 	enum fate fate;
@@ -189,23 +190,51 @@ group_start(struct boot *b, const char *worker, const char *topic, struct err *e
 	return fate == FATE_DONE ? fate : err_wrap(err, "group %s", group);
 }
 
+static bool
+is_captured(const struct boot *b, const char *table)
+{
+	const char *list = connector_setting(&b->connector, "table.include.list");
+	size_t len = strlen(table);
+
+	for (; list && *list; list += strcspn(list, ","), list += *list == ',')
+		if (strncmp(list, table, len) == 0 && (list[len] == ',' || list[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* Enrich reads the fact's topic, and the dimensions' for the sake of refreshes. */
+static enum fate
+enrich_start(struct boot *b, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < b->tables.count && fate == FATE_DONE; i++) {
+		const struct sql_table_name *name = &b->tables.names[i];
+		char table[200], topic[300];
+
+		(void)snprintf(table, sizeof table, "%s.%s",
+		    name->schema ? name->schema : "public", name->name);
+		(void)snprintf(topic, sizeof topic, "%s.%s", b->pipeline->prefix, table);
+		if (is_captured(b, table))
+			fate = group_start(b, "enrich", topic,
+			    i == 0 ? (size_t)b->pipeline->enrich.partitions : 1, err);
+	}
+	return fate;
+}
+
 static enum fate
 step_groups(struct boot *b, struct err *err)
 {
 	const struct pipeline *p = b->pipeline;
-	const struct sql_table_name *fact = &b->tables.names[0];
-	char topic[300];
-	enum fate fate;
+	size_t count = (size_t)p->enrich.partitions;
+	enum fate fate = enrich_start(b, err);
 
-	(void)snprintf(topic, sizeof topic, "%s.%s.%s", p->prefix,
-	    fact->schema ? fact->schema : "public", fact->name);
-	fate = group_start(b, "enrich", topic, err);
 	if (fate == FATE_DONE && p->has_clickhouse)
-		fate = group_start(b, "clickhouse", p->enrich.topic, err);
+		fate = group_start(b, "clickhouse", p->enrich.topic, count, err);
 	if (fate == FATE_DONE && p->has_leaderboard)
-		fate = group_start(b, "leaderboard", p->enrich.topic, err);
+		fate = group_start(b, "leaderboard", p->enrich.topic, count, err);
 	if (fate == FATE_DONE && p->has_http)
-		fate = group_start(b, "http", p->enrich.topic, err);
+		fate = group_start(b, "http", p->enrich.topic, count, err);
 	return fate;
 }
 

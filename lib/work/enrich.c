@@ -11,8 +11,10 @@
 #include "base/must.h"
 #include "link/kafka_txn.h"
 #include "work/catalog.h"
+#include "work/connector.h"
 #include "work/enrich_batch.h"
 #include "work/follow.h"
+#include "work/refresh.h"
 
 enum {
 	POLL_IDLE_MS = 100,
@@ -45,7 +47,8 @@ struct loop {
 	struct kafka_txn *txn;
 	struct kafka_consumer *consumer;
 	struct enrich_batch *batch;
-	struct follow *follow; /* the dimensions' topics */
+	struct follow *follow;   /* the dimensions' topics, for the caches */
+	struct refresh *refresh; /* the same topics in the group; NULL: keep */
 	int32_t source_partitions, out_partitions, dlq_partitions;
 	struct kafka_part positions[PARTITIONS_MAX];
 	size_t position_count;
@@ -152,6 +155,24 @@ check_ends(struct loop *loop, const struct kafka_part *parts, size_t count, stru
 	return fate;
 }
 
+/* Of all that is assigned, the fact topic's partitions. */
+static void
+facts_assign(struct loop *loop, const struct kafka_part *parts, size_t count)
+{
+	struct kafka_part facts[PARTITIONS_MAX] = { 0 };
+	size_t fact_count = 0;
+
+	for (size_t i = 0; i < count && fact_count < PARTITIONS_MAX; i++)
+		if (strcmp(parts[i].topic, loop->plan->fact_topic) == 0)
+			facts[fact_count++] = parts[i];
+	enrich_batch_assign(loop->batch, facts, fact_count);
+	if (loop->refresh)
+		refresh_clear(loop->refresh);
+	loop->position_count = 0;
+	for (size_t i = 0; i < fact_count; i++)
+		position_set(loop, facts[i].partition, facts[i].offset);
+}
+
 static enum fate
 on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 {
@@ -162,10 +183,7 @@ on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 		fate = check_ends(loop, parts, count, err);
 	if (fate != FATE_DONE)
 		return fate;
-	enrich_batch_assign(loop->batch, parts, count);
-	loop->position_count = 0;
-	for (size_t i = 0; i < count; i++)
-		position_set(loop, parts[i].partition, parts[i].offset);
+	facts_assign(loop, parts, count);
 	loop->holding = false;
 	metric_set(&metrics[M_PARTITIONS], (int64_t)count);
 	work_status(count > 0,
@@ -187,6 +205,8 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 	    transact(loop, &rewind, &err) == FATE_HALT)
 		loop->broken = err;
 	enrich_batch_drop(loop->batch);
+	if (loop->refresh)
+		refresh_clear(loop->refresh);
 	loop->position_count = 0;
 	loop->holding = false;
 	metric_set(&metrics[M_PARTITIONS], 0);
@@ -200,8 +220,20 @@ batch_full(const struct loop *loop)
 	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
 }
 
-/* The reader stands at a partition's end with nothing of it in hand: the position may
- * be ahead of the last record (markers, compaction). Committed with the next batch. */
+/* Facts go into the batch, dimension rows to whoever asks for their facts. */
+static void
+take_in(struct loop *loop, struct kafka_message *message)
+{
+	size_t source = loop->refresh ? follow_source(loop->follow, message->topic) : 0;
+
+	if (source == 0) {
+		enrich_batch_add(loop->batch, message);
+		return;
+	}
+	refresh_take(loop->refresh, source, message, clock_mono_ms());
+	kafka_message_free(message);
+}
+
 static enum fate
 poll_one(struct loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
 {
@@ -209,7 +241,7 @@ poll_one(struct loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
 
 	*ret_more = true;
 	switch (kafka_consumer_poll(loop->consumer, wait_ms, &message, err)) {
-	case KAFKA_MESSAGE: enrich_batch_add(loop->batch, &message); return FATE_DONE;
+	case KAFKA_MESSAGE: take_in(loop, &message); return FATE_DONE;
 	case KAFKA_EOF: return FATE_DONE;
 	case KAFKA_NOTHING: *ret_more = false; return FATE_DONE;
 	case KAFKA_ERROR:
@@ -329,7 +361,35 @@ finish_batch(struct loop *loop, struct err *err)
 	loop->linger_ms = enrich_batch_count(loop->batch) * 2 > full ? LINGER_BEHIND_MS
 								     : loop->conf->linger_ms;
 	fate = transact(loop, &rewind, err);
+	if (fate == FATE_DONE && rewind && loop->refresh)
+		refresh_clear(loop->refresh);
 	return fate == FATE_DONE && rewind ? rewind_all(loop, err) : fate;
+}
+
+/* Asks for the facts of changed dimension rows, and commits the offsets that are done. */
+static enum fate
+refresh_due(struct loop *loop, struct err *err)
+{
+	const struct kafka_part *parts;
+	size_t count = 0;
+	enum fate fate;
+
+	if (!loop->refresh)
+		return FATE_DONE;
+	fate = refresh_step(loop->refresh, clock_mono_ms(), &parts, &count, err);
+	if (fate == FATE_RETRY) {
+		log_event(LOG_WARN, "refresh", "why=%s", log_quote(err->what));
+		return FATE_DONE; /* due again at the next turn */
+	}
+	if (fate != FATE_DONE || count == 0)
+		return fate;
+	switch (kafka_txn_run(loop->txn, NULL, 0, loop->consumer, parts, count, err)) {
+	case KAFKA_GO_ON: return FATE_DONE;
+	case KAFKA_ABORTED:
+	case KAFKA_RECREATE: refresh_clear(loop->refresh); return rewind_all(loop, err);
+	case KAFKA_EXIT: err->fate = FATE_HALT; return FATE_HALT;
+	}
+	never("unknown verdict");
 }
 
 static void
@@ -367,6 +427,8 @@ turn(struct loop *loop, struct err *err)
 	if (fate == FATE_DONE) {
 		loop->reading = false;
 		fate = finish_batch(loop, err);
+		if (fate == FATE_DONE)
+			fate = refresh_due(loop, err);
 		loop->reading = true;
 	}
 	measure_lag(loop);
@@ -452,6 +514,46 @@ step_partitions(struct loop *loop, struct err *err)
 	return FATE_DONE;
 }
 
+/* With a signal table, changed dimension rows have their facts sent again. */
+static enum fate
+refresh_start(struct loop *loop, struct err *err)
+{
+	const struct pipeline *pipeline = loop->work->pipeline;
+	struct connector connector = { 0 };
+	const char *table;
+	enum fate fate;
+
+	if (loop->conf->on_dimension_change == DIMENSION_KEEP || !pipeline->connector_file ||
+	    loop->plan->source_count < 2)
+		return FATE_DONE;
+	fate = connector_read(pipeline->connector_file, &connector, err);
+	if (fate != FATE_DONE)
+		return fate;
+	table = connector_setting(&connector, "signal.data.collection");
+	if (table)
+		fate = refresh_open(loop->plan, loop->pg, table, &loop->refresh, err);
+	connector_finish(&connector);
+	return fate;
+}
+
+static size_t
+topics_fill(const struct loop *loop, const char **topics)
+{
+	size_t count = 0;
+
+	topics[count++] = loop->plan->fact_topic;
+	for (size_t i = 1; loop->refresh && i < loop->plan->source_count; i++) {
+		const char *topic = follow_topic(loop->follow, i);
+		bool seen = !topic;
+
+		for (size_t n = 0; n < count && !seen; n++)
+			seen = strcmp(topics[n], topic) == 0;
+		if (!seen)
+			topics[count++] = topic;
+	}
+	return count;
+}
+
 /* The producer first: it aborts what a predecessor left open. */
 static enum fate
 clients_open(struct loop *loop, struct err *err)
@@ -461,7 +563,7 @@ clients_open(struct loop *loop, struct err *err)
 		.on_assign = on_assign,
 		.on_revoke = on_revoke,
 		.ctx = loop };
-	const char *topics[1];
+	const char *topics[SQL_SOURCES_MAX];
 	enum fate fate;
 
 	work_kafka_conf(loop->work, &consumer.common);
@@ -475,14 +577,15 @@ clients_open(struct loop *loop, struct err *err)
 	    loop->plan, loop->pg, loop->dlq_partitions, kafka_txn_size_max(loop->txn));
 	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
 	fate = patiently(loop, step_follow, err);
+	if (fate == FATE_DONE)
+		fate = refresh_start(loop, err);
 	if (fate != FATE_DONE)
 		return fate;
 	fate = kafka_consumer_open(&loop->consumer, &consumer, err);
 	if (fate != FATE_DONE)
 		return fate;
 	work_status(false, "joining group %s", loop->work->group);
-	topics[0] = loop->plan->fact_topic;
-	return kafka_consumer_subscribe(loop->consumer, topics, 1, err);
+	return kafka_consumer_subscribe(loop->consumer, topics, topics_fill(loop, topics), err);
 }
 
 static enum fate
@@ -518,6 +621,7 @@ enrich_run(struct work *work, struct err *err)
 	loop->reading = fate == FATE_DONE;
 	if (loop->consumer)
 		(void)kafka_consumer_close(loop->consumer, CLOSE_MS);
+	refresh_close(loop->refresh);
 	follow_close(loop->follow);
 	enrich_batch_free(loop->batch);
 	kafka_txn_close(loop->txn);

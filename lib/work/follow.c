@@ -126,6 +126,12 @@ follow_source(const struct follow *f, const char *topic)
 	return 0;
 }
 
+const char *
+follow_topic(const struct follow *f, size_t source)
+{
+	return f->topics[source][0] ? f->topics[source] : NULL;
+}
+
 /* The row that an image shows has changed. */
 static void
 image_changed(struct follow *f, size_t source, struct slice object, const struct change *change)

@@ -26,5 +26,7 @@ enum fate follow_step(struct follow *follow, struct err *err) NODISCARD;
 
 /* The topic of a dimension that is followed: its source's number, or 0. */
 size_t follow_source(const struct follow *follow, const char *topic);
+/* Its topic, or NULL. */
+const char *follow_topic(const struct follow *follow, size_t source);
 
 #endif
