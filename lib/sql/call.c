@@ -66,7 +66,7 @@ sql_call_node(struct sql_compiler *c, sql_fn *fn, struct pgtype type, struct sql
 	node->argc = argc;
 	node->extra = extra;
 	node->loose = loose;
-	if (sql_type_is_string(type.kind))
+	if (sql_type_is_string((int)type.kind))
 		settle_collation(node, args, argc);
 	return folded(c, node);
 }
@@ -79,7 +79,7 @@ collation_allows(struct sql_compiler *c, const struct sql_function *f,
 	bool text = false;
 
 	for (size_t i = 0; i < argc; i++)
-		text = text || sql_type_is_string(args[i]->type.kind);
+		text = text || sql_type_is_string((int)args[i]->type.kind);
 	settle_collation(&joined, args, argc);
 	if (!text || !(f->flags & (FN_ORDER | FN_CASES)))
 		return true;

@@ -105,7 +105,7 @@ through_text(struct sql_compiler *c, struct sql_node *node, struct pgtype to)
 		return node && kind != TYPE_TEXT ? sql_coerce(c, node, to, CAST_EXPLICIT)
 						 : node;
 	}
-	if (sql_type_is_string(node->type.kind)) {
+	if (sql_type_is_string((int)node->type.kind)) {
 		if (is_carried(to.kind) || to.kind == TYPE_ENUM || kind == TYPE_INET ||
 		    kind == TYPE_CIDR || kind == TYPE_MACADDR)
 			return sql_no(c, node->location,

@@ -235,7 +235,7 @@ collate(struct sql_compiler *c, const json_t *body)
 		arg = sql_coerce(c, arg, sql_type_plain(TYPE_TEXT), CAST_IMPLICIT);
 	if (!arg)
 		return NULL;
-	if (!sql_type_is_string(arg->type.kind))
+	if (!sql_type_is_string((int)arg->type.kind))
 		return sql_no(c, sql_node_location(body),
 		    "collations are not supported by type %s", sql_type_words(arg->type));
 	node = sql_node_new(c, NODE_RELABEL, arg->type, arg->location);

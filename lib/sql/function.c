@@ -12,6 +12,10 @@ static const struct sql_function_table *const tables[] = {
 	&sql_functions_compare,
 	&sql_functions_float,
 	&sql_functions_text,
+	&sql_functions_pattern,
+	&sql_functions_time,
+	&sql_functions_part,
+	&sql_functions_json,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

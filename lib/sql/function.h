@@ -40,7 +40,7 @@ struct sql_function_table {
 };
 extern const struct sql_function_table sql_functions_arith, sql_functions_compare,
     sql_functions_float, sql_functions_text, sql_functions_pattern, sql_functions_time,
-    sql_functions_json;
+    sql_functions_part, sql_functions_json;
 
 enum sql_choice { CHOICE_ONE, CHOICE_NONE, CHOICE_AMBIGUOUS, CHOICE_NO_NAME };
 

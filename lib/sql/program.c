@@ -173,7 +173,7 @@ sql_program_run(
 				ret->state = VALUE_NULL;
 				break;
 			}
-			/* fallthrough */
+			__attribute__((fallthrough));
 		case OP_CALL1:
 			if (a->state != VALUE_SET) {
 				ret->state = VALUE_NULL;

@@ -27,6 +27,7 @@ static const struct sql_type types[] = {
 	{ TYPE_INET, 869, "inet", 'I', true },
 	{ TYPE_CIDR, 650, "cidr", 'I', false },
 	{ TYPE_MACADDR, 829, "macaddr", 'U', false },
+	{ KIND_PATH, OID_TEXT_ARRAY, "_text", 'A', false },
 	{ KIND_UNKNOWN, OID_UNKNOWN, "unknown", 'X', false },
 };
 enum { TYPE_ROWS = sizeof(types) / sizeof(types[0]) };
@@ -83,7 +84,7 @@ sql_type_of_name(const char *name)
 	if (strcmp(name, "decimal") == 0)
 		name = "numeric";
 	for (size_t i = 0; i < TYPE_ROWS; i++) {
-		if (types[i].kind != KIND_UNKNOWN && strcmp(types[i].name, name) == 0)
+		if (types[i].kind < KIND_UNKNOWN && strcmp(types[i].name, name) == 0)
 			return &types[i];
 	}
 	return NULL;
@@ -137,7 +138,10 @@ sql_type_plain(int kind)
 {
 	const struct sql_type *type = sql_type_of_kind(kind);
 
-	return (struct pgtype){ .kind = kind == KIND_UNKNOWN ? TYPE_TEXT : (enum type_kind)kind,
+	return (struct pgtype){ .kind = kind == KIND_UNKNOWN ? TYPE_TEXT
+					: kind == KIND_PATH  ? TYPE_ARRAY
+							     : (enum type_kind)kind,
+		.elem = kind == KIND_PATH ? TYPE_TEXT : TYPE_BOOL,
 		.oid = type ? type->oid : 0,
 		.typmod = -1 };
 }
@@ -145,5 +149,7 @@ sql_type_plain(int kind)
 int
 sql_type_kind(struct pgtype type)
 {
+	if (type.oid == OID_TEXT_ARRAY)
+		return KIND_PATH;
 	return type.oid == OID_UNKNOWN ? KIND_UNKNOWN : (int)type.kind;
 }

@@ -11,8 +11,8 @@
 
 #include "wire/value.h"
 
-enum { KIND_UNKNOWN = 64, KIND_ANY = 65, KIND_NONE = 66 };
-enum { OID_UNKNOWN = 705, OID_TEXT = 25 };
+enum { KIND_UNKNOWN = 64, KIND_ANY = 65, KIND_PATH = 66 /* text[] */ };
+enum { OID_UNKNOWN = 705, OID_TEXT = 25, OID_TEXT_ARRAY = 1009 };
 
 struct sql_type {
 	int kind;
