@@ -35,14 +35,16 @@ folded(struct sql_compiler *c, struct sql_node *node)
 		.err = &ignored };
 	struct sql_node *constant;
 	enum fate fate = FATE_DONE;
+	size_t constants = 0;
 
 	for (size_t i = 0; i < node->argc; i++) {
-		if (node->args[i]->kind != NODE_CONST)
-			return node;
-		args[i] = &node->args[i]->value;
-		if (args[i]->state != VALUE_SET && !node->loose)
-			value.state = VALUE_NULL;
+		args[i] = node->args[i]->kind == NODE_CONST ? &node->args[i]->value : NULL;
+		constants += args[i] != NULL;
+		if (args[i] && args[i]->state != VALUE_SET && !node->loose)
+			value.state = VALUE_NULL; /* whatever the others are */
 	}
+	if (constants < node->argc && value.state == VALUE_SET)
+		return node;
 	if (value.state == VALUE_SET)
 		fate = node->fn(&call);
 	buf_finish(&scratch);
@@ -85,12 +87,14 @@ collation_allows(struct sql_compiler *c, const struct sql_function *f,
 		return true;
 	if (joined.collation == COLLATION_C)
 		return true;
+	if ((f->flags & FN_ORDER) && joined.collation == COLLATION_BYTES)
+		return true;
 	if (f->flags & FN_ORDER) {
 		(void)sql_no(c, location,
 		    "text is ordered by a locale here: write COLLATE \"C\" to order by bytes");
 		return false;
 	}
-	if (!c->cases) {
+	if (!c->cases || joined.collation > COLLATION_LOCALE) {
 		(void)sql_no(c, location,
 		    "%s() needs the database's case mapping, which is not known here: "
 		    "write COLLATE \"C\" for ASCII alone",
@@ -200,9 +204,9 @@ concat_text(struct sql_compiler *c, struct sql_node **left, struct sql_node **ri
 	if (!text_a && !text_b)
 		return true;
 	if (!sql_type_is_string(a))
-		*left = sql_as_text(c, *left);
+		*left = sql_coerce(c, *left, sql_type_plain(TYPE_TEXT), CAST_EXPLICIT);
 	if (*left && !sql_type_is_string(b))
-		*right = sql_as_text(c, *right);
+		*right = sql_coerce(c, *right, sql_type_plain(TYPE_TEXT), CAST_EXPLICIT);
 	return *left && *right;
 }
 

@@ -240,6 +240,21 @@ interval_to_time(const struct sql_call *call)
 	return FATE_DONE;
 }
 
+/* With its mask, unlike the type's output. */
+static enum fate
+inet_to_text(const struct sql_call *call)
+{
+	struct slice s = A->s;
+
+	call->ret->s = s;
+	if (s.len && memchr(s.p, '/', s.len))
+		return FATE_DONE;
+	call->scratch->len = 0;
+	buf_slice(call->scratch, s);
+	buf_cstr(call->scratch, s.len && memchr(s.p, ':', s.len) ? "/128" : "/32");
+	return sql_return_text(call, call->scratch->p, call->scratch->len);
+}
+
 static enum fate
 json_to_jsonb(const struct sql_call *call)
 {
@@ -307,6 +322,10 @@ static const struct sql_cast casts[] = {
 	{ TYPE_TIMESTAMPTZ, TYPE_TIME, C_A, timestamp_to_time },
 	{ TYPE_TIME, TYPE_INTERVAL, C_I, time_to_interval },
 	{ TYPE_INTERVAL, TYPE_TIME, C_A, interval_to_time },
+	{ TYPE_INET, TYPE_TEXT, C_A, inet_to_text },
+	{ TYPE_INET, TYPE_VARCHAR, C_A, inet_to_text },
+	{ TYPE_CIDR, TYPE_TEXT, C_A, NULL },
+	{ TYPE_CIDR, TYPE_VARCHAR, C_A, NULL },
 	{ TYPE_JSONB, TYPE_JSON, C_A, NULL },
 	{ TYPE_JSON, TYPE_JSONB, C_A, json_to_jsonb },
 	{ TYPE_JSONB, TYPE_BOOL, C_E, jsonb_to_scalar },

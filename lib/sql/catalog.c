@@ -95,16 +95,15 @@ get_array(struct reader *r, const json_t *object, const char *member)
 static enum sql_collation
 get_collation(struct reader *r, const json_t *object, const char *member)
 {
+	static const char *const names[] = { "none", "C", "bytes", "locale", "other",
+		"nondeterministic" };
 	const char *name = get_text(r, object, member);
 
-	if (strcmp(name, "C") == 0)
-		return COLLATION_C;
-	if (strcmp(name, "locale") == 0)
-		return COLLATION_LOCALE;
-	if (strcmp(name, "nondeterministic") == 0)
-		return COLLATION_NONDETERMINISTIC;
-	if (strcmp(name, "none") != 0)
-		complain(r, member, "one of none, C, locale, nondeterministic is");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) == 0)
+			return (enum sql_collation)i;
+	}
+	complain(r, member, "none, C, bytes, locale, other or nondeterministic is");
 	return COLLATION_NONE;
 }
 
@@ -160,7 +159,6 @@ read_column(struct reader *r, const json_t *doc, struct sql_column *column)
 	column->toastable = get_bool(r, doc, "toastable");
 	column->in_replica_identity = get_bool(r, doc, "identity");
 	column->collation = get_collation(r, doc, "collation");
-	column->ctype_default = strcmp(get_text(r, doc, "ctype"), "other") != 0;
 	read_labels(r, doc, column);
 	r->column = NULL;
 }

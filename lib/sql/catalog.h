@@ -17,10 +17,12 @@
 #include "base/slice.h"
 #include "wire/value.h"
 
-enum sql_collation {
-	COLLATION_NONE,             /* not a text type */
-	COLLATION_C,                /* C, POSIX, C.UTF-8: order is by bytes */
+enum sql_collation {                /* in the order in which one takes over from another */
+	COLLATION_NONE,             /* not a text type, or a literal */
+	COLLATION_C,                /* C, POSIX: order by bytes, ASCII has cases */
+	COLLATION_BYTES,            /* C.UTF-8: order by bytes, the database's cases */
 	COLLATION_LOCALE,           /* deterministic, order by locale: equality only */
+	COLLATION_OTHER,            /* the same with cases other than the database's */
 	COLLATION_NONDETERMINISTIC, /* not even equality: refused */
 };
 
@@ -34,7 +36,6 @@ struct sql_column {
 	bool toastable;        /* storage other than plain: may come as unchanged TOAST */
 	bool in_replica_identity;
 	enum sql_collation collation;
-	bool ctype_default;        /* case mapping is the database's, or C's */
 	const char *const *labels; /* of an enum, in its order */
 	size_t label_count;
 	uint32_t type_oid; /* as PREPARE reports it */

@@ -25,6 +25,15 @@ wrap(struct sql_compiler *c, struct sql_node *arg, struct pgtype type)
 	return node;
 }
 
+struct sql_node *
+sql_plain(struct sql_compiler *c, struct sql_node *node)
+{
+	struct pgtype type = node->type;
+
+	type.typmod = -1;
+	return node->domain ? wrap(c, node, type) : node;
+}
+
 static const struct sql_extra *
 extra_of(struct sql_compiler *c, struct pgtype from, struct pgtype to)
 {
@@ -194,23 +203,22 @@ sql_as_text(struct sql_compiler *c, struct sql_node *node)
 }
 
 static bool
-int_const(const json_t *list, size_t i, int64_t *ret_value)
+int_const(const struct sql_compiler *c, const json_t *list, size_t i, int64_t *ret_value)
 {
 	const json_t *body;
 	const char *tag = sql_node_tag(json_array_get(list, i), &body);
-	const json_t *ival = json_object_get(body, "ival");
 
-	*ret_value = json_integer_value(json_object_get(ival, "ival"));
-	return strcmp(tag, "A_Const") == 0 && ival;
+	*ret_value = sql_int_const(c, body);
+	return strcmp(tag, "A_Const") == 0 && json_object_get(body, "ival");
 }
 
 static bool
-numeric_typmod(const json_t *mods, int32_t *ret_typmod)
+numeric_typmod(const struct sql_compiler *c, const json_t *mods, int32_t *ret_typmod)
 {
 	int64_t precision, scale = 0;
 
-	if (json_array_size(mods) > 2 || !int_const(mods, 0, &precision) ||
-	    (json_array_size(mods) == 2 && !int_const(mods, 1, &scale)))
+	if (json_array_size(mods) > 2 || !int_const(c, mods, 0, &precision) ||
+	    (json_array_size(mods) == 2 && !int_const(c, mods, 1, &scale)))
 		return false;
 	if (precision < 1 || precision > 1000 || scale < 0 || scale > 1000)
 		return false;
@@ -219,15 +227,15 @@ numeric_typmod(const json_t *mods, int32_t *ret_typmod)
 }
 
 static bool
-typmod_of(int kind, const json_t *mods, int32_t *ret_typmod)
+typmod_of(const struct sql_compiler *c, int kind, const json_t *mods, int32_t *ret_typmod)
 {
 	int64_t n;
 
 	if (json_array_size(mods) == 0)
 		return true;
 	if (kind == TYPE_NUMERIC)
-		return numeric_typmod(mods, ret_typmod);
-	if (json_array_size(mods) != 1 || !int_const(mods, 0, &n) || n < 0)
+		return numeric_typmod(c, mods, ret_typmod);
+	if (json_array_size(mods) != 1 || !int_const(c, mods, 0, &n) || n < 0)
 		return false;
 	if (kind == TYPE_VARCHAR || kind == TYPE_BPCHAR) {
 		*ret_typmod = (int32_t)n + 4;
@@ -252,7 +260,7 @@ type_name(struct sql_compiler *c, const json_t *body, struct pgtype *ret_type)
 		return false;
 	}
 	*ret_type = sql_type_plain(type->kind);
-	if (!typmod_of(type->kind, json_object_get(body, "typmods"), &ret_type->typmod)) {
+	if (!typmod_of(c, type->kind, json_object_get(body, "typmods"), &ret_type->typmod)) {
 		(void)sql_no(
 		    c, location, "this modifier of type \"%s\" is not in the subset", name);
 		return false;

@@ -96,6 +96,50 @@ number_const(struct sql_compiler *c, const char *text, long location)
 	return sql_const(c, sql_type_plain(TYPE_NUMERIC), value, location);
 }
 
+/* Past blanks, comments, parentheses and signs. */
+static size_t
+skip_to_digit(struct slice text, size_t at)
+{
+	unsigned depth = 0;
+
+	while (at < text.len && (depth || text.p[at] < '0' || text.p[at] > '9')) {
+		const char *p = text.p + at;
+		bool two = at + 1 < text.len;
+
+		if (!depth && two && p[0] == '-' && p[1] == '-') {
+			while (at < text.len && text.p[at] != '\n')
+				at++;
+		} else if (two && p[0] == '/' && p[1] == '*') {
+			depth++;
+			at += 2;
+		} else if (depth && two && p[0] == '*' && p[1] == '/') {
+			depth--;
+			at += 2;
+		} else {
+			at++;
+		}
+	}
+	return at;
+}
+
+/* The parser's JSON (libpg_query 15-4.0) leaves out every integer that is not above
+ * zero: what stands at a minus sign is read from the text. */
+int64_t
+sql_int_const(const struct sql_compiler *c, const json_t *body)
+{
+	const json_t *ival = json_object_get(json_object_get(body, "ival"), "ival");
+	long location = sql_node_location(body) - c->origin;
+	size_t at = location < 0 ? c->text.len : (size_t)location;
+	int64_t value = 0;
+
+	if (ival || at >= c->text.len || c->text.p[at] != '-')
+		return json_integer_value(ival);
+	at = skip_to_digit(c->text, at);
+	for (; at < c->text.len && c->text.p[at] >= '0' && c->text.p[at] <= '9'; at++)
+		value = value < INT32_MAX ? value * 10 + (c->text.p[at] - '0') : value;
+	return -value;
+}
+
 static struct sql_node *
 const_expr(struct sql_compiler *c, const json_t *body)
 {
@@ -110,8 +154,8 @@ const_expr(struct sql_compiler *c, const json_t *body)
 		node->type.oid = OID_UNKNOWN;
 		return node;
 	}
-	if ((part = json_object_get(body, "ival"))) {
-		value.i = json_integer_value(json_object_get(part, "ival"));
+	if (json_object_get(body, "ival")) {
+		value.i = sql_int_const(c, body);
 		return sql_const(c, sql_type_plain(TYPE_INT4), value, location);
 	}
 	if ((part = json_object_get(body, "fval")))
@@ -325,7 +369,7 @@ expr_of(struct sql_compiler *c, const char *tag, const json_t *body)
 
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
 		if (strcmp(makers[i].tag, tag) == 0)
-			return makers[i].make(c, body);
+			return sql_fold(c, makers[i].make(c, body));
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		if (strcmp(refused[i].tag, tag) == 0)

@@ -101,9 +101,15 @@ get_member(const struct sql_call *call)
 	return fate ? fate : give(call, value);
 }
 
+/* A jsonb scalar is an array of one, as Postgres keeps it. */
 static enum fate
 get_element(const struct sql_call *call)
 {
+	struct slice json = jwalk_trim(A->s);
+
+	if (call->extra->from.kind == TYPE_JSONB && json.len && *json.p != '{' &&
+	    *json.p != '[')
+		return give(call, B->i == 0 || B->i == -1 ? json : (struct slice){ 0 });
 	return give(call, element(A->s, B->i));
 }
 

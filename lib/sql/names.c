@@ -58,6 +58,7 @@ sql_column(struct sql_compiler *c, size_t source, size_t column, long location)
 	node->source = source;
 	node->column = column;
 	node->collation = col->collation;
+	node->domain = col->domain;
 	from->used[column] = true;
 	return node;
 }

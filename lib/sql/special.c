@@ -41,12 +41,18 @@ static bool
 unify(struct sql_compiler *c, struct sql_node **nodes, size_t count, const char *what,
     struct pgtype *ret_type)
 {
+	size_t domains = 0;
+
 	if (!sql_common_type(c, nodes, count, what, ret_type))
 		return false;
+	for (size_t i = 0; i < count; i++)
+		domains += nodes[i]->domain;
 	for (size_t i = 0; i < count; i++) {
 		nodes[i] = sql_coerce(c, nodes[i], *ret_type, CAST_IMPLICIT);
 		if (!nodes[i])
 			return false;
+		if (domains < count)
+			nodes[i] = sql_plain(c, nodes[i]);
 	}
 	ret_type->typmod = sql_common_typmod(nodes, count);
 	return true;
@@ -220,6 +226,7 @@ sql_nullif(struct sql_compiler *c, const json_t *body)
 	if (!node->args[1])
 		return NULL;
 	node->args[1]->shared = node->args[1]->kind != NODE_CONST;
+	node->args[1] = sql_plain(c, node->args[1]);
 	node->type = node->args[1]->type;
 	join_collations(node, &node->args[1], 1);
 	return node;
@@ -258,7 +265,7 @@ within(struct sql_compiler *c, struct sql_node *x, struct sql_node *low, struct 
 	struct sql_node *above = sql_operator(c, ">=", x, low, location), *below;
 
 	below = above ? sql_operator(c, "<=", x, high, location) : NULL;
-	return below ? logic(c, NODE_AND, above, below, location) : NULL;
+	return below ? sql_fold(c, logic(c, NODE_AND, above, below, location)) : NULL;
 }
 
 struct sql_node *
@@ -279,7 +286,7 @@ sql_between(struct sql_compiler *c, const json_t *body, const char *kind)
 	node = within(c, x, ends[0], ends[1], location);
 	if (node && strstr(kind, "SYM")) {
 		other = within(c, x, ends[1], ends[0], location);
-		node = other ? logic(c, NODE_OR, node, other, location) : NULL;
+		node = other ? sql_fold(c, logic(c, NODE_OR, node, other, location)) : NULL;
 	}
 	if (node && strstr(kind, "NOT"))
 		node = logic(c, NODE_NOT, node, NULL, location);

@@ -37,7 +37,7 @@ struct sql_node {
 	enum sql_collation collation;
 	bool collation_explicit;
 	bool negate; /* IS NOT ..., NOT DISTINCT */
-	bool is_null_literal;
+	bool domain; /* NODE_COLUMN of a domain: its typmod shows only when it stands alone */
 	long location;
 	struct sql_node **args;
 	size_t argc;
@@ -98,7 +98,11 @@ const char *sql_type_words(struct pgtype type);
 
 /* expr.c: a parser's node to a typed one. */
 struct sql_node *sql_expr(struct sql_compiler *c, const json_t *node);
+int64_t sql_int_const(const struct sql_compiler *c, const json_t *body);
 struct sql_node *sql_expr_bool(struct sql_compiler *c, const json_t *node, const char *what);
+
+/* fold.c: node or what it comes to; node may be NULL. */
+struct sql_node *sql_fold(struct sql_compiler *c, struct sql_node *node);
 
 /* names.c */
 struct sql_node *sql_column_ref(struct sql_compiler *c, const json_t *body);
@@ -135,6 +139,8 @@ bool sql_common_type(struct sql_compiler *c, struct sql_node **nodes, size_t cou
 int32_t sql_common_typmod(struct sql_node **nodes, size_t count);
 struct sql_node *sql_type_cast(struct sql_compiler *c, const json_t *body);
 struct sql_node *sql_as_text(struct sql_compiler *c, struct sql_node *node);
+/* A domain's column as its base type without typmod; others unchanged. */
+struct sql_node *sql_plain(struct sql_compiler *c, struct sql_node *node);
 bool sql_same_type(struct pgtype a, struct pgtype b);
 
 /* emit.c */

@@ -68,7 +68,10 @@ sql_variadic(struct sql_compiler *c, const char *name, struct sql_node **args, s
 		return sql_no(
 		    c, location, "%s() wants %zu arguments or more", name, rows[row].least);
 	for (size_t i = 0; i < argc; i++) {
-		args[i] = sql_as_text(c, args[i]);
+		/* the separator is a text, the rest are anything, printed */
+		args[i] = i + 1 < rows[row].least
+			      ? sql_coerce(c, args[i], sql_type_plain(TYPE_TEXT), CAST_IMPLICIT)
+			      : sql_as_text(c, args[i]);
 		if (!args[i])
 			return NULL;
 	}

@@ -5,7 +5,12 @@
 WITH asked AS (
 	SELECT name, to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name
 ), database AS (
-	SELECT datname, datcollate, datctype, datlocprovider FROM pg_database
+	SELECT datname, datlocprovider, CASE
+		WHEN datlocprovider <> 'c' THEN 'locale'
+		WHEN datcollate IN ('C', 'POSIX') AND datctype IN ('C', 'POSIX') THEN 'C'
+		WHEN datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') THEN 'bytes'
+		ELSE 'locale' END AS ordering
+	FROM pg_database
 	WHERE datname = current_database()
 ), cols AS (
 	SELECT a.attrelid, json_build_object(
@@ -34,13 +39,8 @@ WITH asked AS (
 			WHEN a.attcollation = 0 THEN 'none'
 			WHEN NOT l.collisdeterministic THEN 'nondeterministic'
 			WHEN l.collname IN ('C', 'POSIX', 'ucs_basic') THEN 'C'
-			WHEN l.collname = 'default' THEN CASE
-				WHEN d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8')
-				THEN 'C' ELSE 'locale' END
-			WHEN l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') THEN 'C'
-			ELSE 'locale' END,
-		'ctype', CASE WHEN a.attcollation = 0 OR l.collname = 'default' THEN 'default'
-			WHEN l.collname IN ('C', 'POSIX', 'ucs_basic') THEN 'C' ELSE 'other' END
+			WHEN l.collname = 'default' THEN d.ordering
+			ELSE 'other' END
 	) AS doc, a.attnum
 	FROM asked
 	JOIN pg_class c ON c.oid = asked.oid
@@ -77,9 +77,7 @@ WITH asked AS (
 SELECT json_build_object(
 	'database', (SELECT datname FROM database),
 	'server_version', current_setting('server_version'),
-	'default_collation', (SELECT CASE
-		WHEN datlocprovider = 'c' AND datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8')
-		THEN 'C' ELSE 'locale' END FROM database),
+	'default_collation', (SELECT ordering FROM database),
 	'missing', COALESCE((SELECT json_agg(name) FROM asked WHERE oid IS NULL), '[]'),
 	'case', CASE WHEN $2::bool AND (SELECT datlocprovider = 'c' FROM database)
 		AND getdatabaseencoding() = 'UTF8' THEN json_build_object(

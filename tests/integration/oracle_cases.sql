@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Expressions over sluice_oracle.t, one a line, asked of Postgres and lib/sql for each row.
+concat('a', b)
+'a' || b
+(0.1+0.2)::float8::numeric
+2.0/3
+1000000.0/3
+length('a  '::char(3))
+length(c)
+c = 'a'
+round(2.5)
+round(2.5::float8)
+i4 / 2
+i4 / -1
+i8 / -1
+i2 / '-1'::int2
+i4 % -1
+mod(i8, -1::int8)
+'abcdef'::varchar(3)
+t::varchar(3)
+n::numeric(18,3)
+n3 / NULLIF(i4, 0)
+(n3 / 10.0)::numeric(18,2)
+(i4 / 1000.0)::numeric(18,3)
+n * n
+n / 3
+round(n, 2)
+n::int4
+n::int8
+f8::int4
+f8::int8
+f8::numeric
+f4::numeric
+f4::float8
+f8::float4
+f8 = 'NaN'
+n > 'NaN'
+greatest(n, 1, 2.5)
+least(i4, i8, 3)
+CASE b WHEN true THEN 1 WHEN false THEN 0.2 END
+COALESCE(v, 'x')
+COALESCE(i2, 1)
+COALESCE(pr, 0)
+NULLIF(i4, 1.0)
+nullif(t, 'a')
+d + 1
+d - interval '1 month'
+tz + interval '1 day'
+ts - interval '1 mon'
+date_trunc('week', ts)
+date_trunc('quarter', tz)
+extract(week from d)
+extract(epoch from tz)
+extract(second from ts)
+date_part('epoch', ts)
+tz::text
+d::text
+ts::text || 'x'
+tz::date
+ts::time
+jb -> 'b' -> 'c' -> 0
+jb ->> 'a'
+j ->> 'a'
+j -> 'b'
+jb #>> '{b,c,2}'
+jb ? 'a'
+j::jsonb
+jb::text
+jb = '{"a": 1}'
+uu::text
+by::text
+lower(u)
+upper(t)
+t ILIKE 'ä%'
+t LIKE '%\%%'
+t LIKE 'a!%%' ESCAPE '!'
+substring(t from 2 for 2)
+substring(t from -1 for 3)
+trim(both ' x' from t)
+split_part(t, ',', -1)
+position('b' in t)
+replace(t, 'l', '')
+left(t, -2)
+right(t, -2)
+strpos(t, '')
+concat_ws(',', t, i4, NULL, b)
+e = 'sad'
+e::text
+ip::text
+i4 IN (1, 2, NULL)
+i8 IN (1, 2.5)
+i4 NOT IN (1, 2)
+i4 BETWEEN SYMMETRIC 10 AND 1
+(i4 > 0) IS NOT TRUE
+i4 IS DISTINCT FROM i2
+to_timestamp(i4)
+sign(n)
+ceil(i4)
+abs(i4)
+-i4
+-i2
+i2 + i2
+i2 * 1
+i4 + i8
+f4 * f4
+f8 * f8
+f4 + f8
+i4::text::int2
+t::int4
+t::numeric
+t::bool
+t::date
+c || 'x'
+c::text || 'x'
+c || c
+t || c
+t COLLATE "C" < 'b'
+sm + 1
+ar
