@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "contract.h"
 #include "sink/clickhouse_ops.h"
 
 /* --- a server that answers DESCRIBE with a text and inserts by a script --- */
@@ -688,6 +689,30 @@ batches_shrink_when_the_server_is_short_of_memory(void **state)
 	make(0, NULL);
 }
 
+static void
+fill_row(struct record *record, size_t i)
+{
+	static const char *const values[] = { ROW("1", "a"), ROW("2", "b"), ROW("3", "c"),
+		NULL };
+
+	record->value = slice_str(values[i % 4]);
+	record->key = SLICE("{\"id\":3}");
+	if (i % 4 >= 2)
+		record->before = SLICE("{\"at\":\"1970-01-01T00:00:00.009Z\",\"id\":3}");
+}
+
+static void
+the_contract_of_sinks_is_kept(void **state)
+{
+	struct sink_clickhouse_config config = config_make();
+
+	(void)state;
+	script(200, 0, "");
+	script(503, 0, "busy");
+	script(500, 252, "Code: 252. DB::Exception: parts");
+	contract_check(&sink_clickhouse, &config, fill_row);
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, server_reset)
 
 int
@@ -705,6 +730,7 @@ main(void)
 		CASE(unfit_configurations_are_refused_at_open),
 		CASE(the_next_host_is_tried),
 		CASE(names_and_settings_travel_escaped),
+		CASE(the_contract_of_sinks_is_kept),
 		CASE(batches_shrink_when_the_server_is_short_of_memory),
 	};
 
