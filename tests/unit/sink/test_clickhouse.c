@@ -329,8 +329,8 @@ static void
 rows_that_lack_fields_take_the_servers_default(void **state)
 {
 	static const char *const values[] = { ROW("1", "a"),
-		"{\"id\":2,\"at\":\"1970-01-01T00:00:00.002Z\",\"seen\":\"1970-01-01 "
-		"00:00:09\"}",
+		("{\"id\":2,\"at\":\"1970-01-01T00:00:00.002Z\","
+		 "\"seen\":\"1970-01-01 00:00:09\"}"),
 		"{\"id\":3,\"at\":\"1970-01-01T00:00:00.003Z\",\"seen\":null}" };
 	struct sink_clickhouse_config config = config_make();
 	struct sink *sink = open_connected(&config);
