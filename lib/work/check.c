@@ -300,8 +300,9 @@ board_say(struct survey *s, const char *key, int64_t count, void (*say_line)(con
 		struct redis_reply member = redis_reply_item(&reply, i);
 		struct redis_reply score = redis_reply_item(&reply, i + 1);
 
-		(void)snprintf(line, sizeof line, "       %2zu  %-40.*s %.*s", ++*ret_shown,
-		    SLICE_ARG(member.text), SLICE_ARG(score.text));
+		/* Redis prints the nearest double with 17 digits; 15 are what it can hold */
+		(void)snprintf(line, sizeof line, "       %2zu  %-40.*s %.15g", ++*ret_shown,
+		    SLICE_ARG(member.text), strtod(score.text.p, NULL));
 		say_line(line);
 	}
 	redis_reply_free(&reply);
