@@ -9,19 +9,14 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/must.h"
-#include "link/kafka_txn.h"
 #include "work/catalog.h"
-#include "work/connector.h"
-#include "work/enrich_batch.h"
-#include "work/follow.h"
-#include "work/refresh.h"
+#include "work/enrich_loop.h"
 
 enum {
 	POLL_IDLE_MS = 100,
 	LINGER_BEHIND_MS = 1000,
 	LAG_EVERY_MS = 2000,
 	CALL_TIMEOUT_MS = 10000,
-	PARTITIONS_MAX = 1024,
 	CLOSE_MS = 30000,
 };
 
@@ -39,28 +34,8 @@ static struct metric metrics[] = {
 	{ "sluice_batch_records", NULL, METRIC_GAUGE, "Records of the last batch.", 0 },
 };
 
-struct loop {
-	struct work *work;
-	const struct pipeline_enrich *conf;
-	struct pg *pg;
-	struct enrich_plan *plan;
-	struct kafka_txn *txn;
-	struct kafka_consumer *consumer;
-	struct enrich_batch *batch;
-	struct follow *follow;   /* the dimensions' topics, for the caches */
-	struct refresh *refresh; /* the same topics in the group; NULL: keep */
-	int32_t source_partitions, out_partitions, dlq_partitions;
-	struct kafka_part positions[PARTITIONS_MAX];
-	size_t position_count;
-	struct pause pause;
-	int64_t linger_ms, next_lag_ms, acknowledged;
-	bool holding;      /* partitions are paused, a batch waits for Postgres */
-	bool reading;      /* false while on_revoke may not start work */
-	struct err broken; /* a HALT found inside a callback */
-};
-
 static void
-position_set(struct loop *loop, int32_t partition, int64_t offset)
+position_set(struct enrich_loop *loop, int32_t partition, int64_t offset)
 {
 	for (size_t i = 0; i < loop->position_count; i++) {
 		if (loop->positions[i].partition == partition) {
@@ -68,7 +43,7 @@ position_set(struct loop *loop, int32_t partition, int64_t offset)
 			return;
 		}
 	}
-	must(loop->position_count < PARTITIONS_MAX);
+	must(loop->position_count < ENRICH_PARTITIONS_MAX);
 	loop->positions[loop->position_count++] = (struct kafka_part){
 		.topic = loop->plan->fact_topic, .partition = partition, .offset = offset
 	};
@@ -76,7 +51,7 @@ position_set(struct loop *loop, int32_t partition, int64_t offset)
 
 /* One transaction for the batch in hand. *ret_rewind: it was undone. */
 static enum fate
-transact(struct loop *loop, bool *ret_rewind, struct err *err)
+transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 {
 	size_t out_count, part_count;
 	const struct kafka_out *outs = enrich_batch_outs(loop->batch, &out_count);
@@ -107,7 +82,8 @@ transact(struct loop *loop, bool *ret_rewind, struct err *err)
 }
 
 static enum fate
-check_counts(struct loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+check_counts(
+    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
 {
 	struct mark mark;
 	int64_t known;
@@ -131,7 +107,8 @@ check_counts(struct loop *loop, const struct kafka_part *parts, size_t count, st
 
 /* A topic that was made again ends below what the group committed. */
 static enum fate
-check_ends(struct loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+check_ends(
+    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
 {
 	struct kafka_part *ends = calloc(count + 1, sizeof *ends);
 	enum fate fate;
@@ -157,12 +134,12 @@ check_ends(struct loop *loop, const struct kafka_part *parts, size_t count, stru
 
 /* Of all that is assigned, the fact topic's partitions. */
 static void
-facts_assign(struct loop *loop, const struct kafka_part *parts, size_t count)
+facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
 {
-	struct kafka_part facts[PARTITIONS_MAX] = { 0 };
+	struct kafka_part facts[ENRICH_PARTITIONS_MAX] = { 0 };
 	size_t fact_count = 0;
 
-	for (size_t i = 0; i < count && fact_count < PARTITIONS_MAX; i++)
+	for (size_t i = 0; i < count && fact_count < ENRICH_PARTITIONS_MAX; i++)
 		if (strcmp(parts[i].topic, loop->plan->fact_topic) == 0)
 			facts[fact_count++] = parts[i];
 	enrich_batch_assign(loop->batch, facts, fact_count);
@@ -176,7 +153,7 @@ facts_assign(struct loop *loop, const struct kafka_part *parts, size_t count)
 static enum fate
 on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 {
-	struct loop *loop = ctx;
+	struct enrich_loop *loop = ctx;
 	enum fate fate = check_counts(loop, parts, count, err);
 
 	if (fate == FATE_DONE && count)
@@ -194,7 +171,7 @@ on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 static void
 on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 {
-	struct loop *loop = ctx;
+	struct enrich_loop *loop = ctx;
 	struct err err = { 0 };
 	bool rewind;
 
@@ -214,7 +191,7 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 }
 
 static bool
-batch_full(const struct loop *loop)
+batch_full(const struct enrich_loop *loop)
 {
 	return (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
 	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
@@ -222,7 +199,7 @@ batch_full(const struct loop *loop)
 
 /* Facts go into the batch, dimension rows to whoever asks for their facts. */
 static void
-take_in(struct loop *loop, struct kafka_message *message)
+take_in(struct enrich_loop *loop, struct kafka_message *message)
 {
 	size_t source = loop->refresh ? follow_source(loop->follow, message->topic) : 0;
 
@@ -235,7 +212,7 @@ take_in(struct loop *loop, struct kafka_message *message)
 }
 
 static enum fate
-poll_one(struct loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
+poll_one(struct enrich_loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
 {
 	struct kafka_message message;
 
@@ -256,7 +233,7 @@ poll_one(struct loop *loop, int64_t wait_ms, bool *ret_more, struct err *err)
 
 /* N messages, or T ms after the first one. */
 static enum fate
-collect(struct loop *loop, struct err *err)
+collect(struct enrich_loop *loop, struct err *err)
 {
 	int64_t until = 0;
 	bool more;
@@ -284,7 +261,7 @@ collect(struct loop *loop, struct err *err)
 
 /* Postgres is away: the batch waits, the partitions are paused, polling goes on. */
 static enum fate
-hold(struct loop *loop, struct err *err)
+hold(struct enrich_loop *loop, struct err *err)
 {
 	int64_t until = clock_mono_ms() + pause_next_ms(&loop->pause);
 	struct err ignored;
@@ -306,7 +283,7 @@ hold(struct loop *loop, struct err *err)
 }
 
 static void
-release(struct loop *loop)
+release(struct enrich_loop *loop)
 {
 	struct err ignored;
 
@@ -321,7 +298,7 @@ release(struct loop *loop)
 }
 
 static enum fate
-rewind_all(struct loop *loop, struct err *err)
+rewind_all(struct enrich_loop *loop, struct err *err)
 {
 	enum fate fate = kafka_consumer_rewind(loop->consumer, err);
 
@@ -333,7 +310,7 @@ rewind_all(struct loop *loop, struct err *err)
 }
 
 static enum fate
-finish_batch(struct loop *loop, struct err *err)
+finish_batch(struct enrich_loop *loop, struct err *err)
 {
 	size_t full = (size_t)loop->conf->batch_rows;
 	bool rewind = false;
@@ -368,7 +345,7 @@ finish_batch(struct loop *loop, struct err *err)
 
 /* Asks for the facts of changed dimension rows, and commits the offsets that are done. */
 static enum fate
-refresh_due(struct loop *loop, struct err *err)
+refresh_due(struct enrich_loop *loop, struct err *err)
 {
 	const struct kafka_part *parts;
 	size_t count = 0;
@@ -393,7 +370,7 @@ refresh_due(struct loop *loop, struct err *err)
 }
 
 static void
-measure_lag(struct loop *loop)
+measure_lag(struct enrich_loop *loop)
 {
 	struct kafka_part ends[64];
 	size_t count = loop->position_count < 64 ? loop->position_count : 64;
@@ -416,7 +393,7 @@ measure_lag(struct loop *loop)
 }
 
 static enum fate
-turn(struct loop *loop, struct err *err)
+turn(struct enrich_loop *loop, struct err *err)
 {
 	enum fate fate = collect(loop, err);
 
@@ -436,168 +413,21 @@ turn(struct loop *loop, struct err *err)
 	return fate;
 }
 
-/* Postgres first: without its word on the types nothing can be read. */
 static enum fate
-plan_patiently(struct loop *loop, struct err *err)
+loop_run(struct enrich_loop *loop, struct err *err)
 {
-	struct pause pause = { 0 };
-
-	while (!work_stopping()) {
-		enum fate fate =
-		    enrich_plan_open(loop->pg, loop->work->pipeline, &loop->plan, err);
-
-		if (fate != FATE_RETRY)
-			return fate;
-		metric_add(&metrics[M_RETRIES], 1);
-		work_status(false, "waiting for Postgres: %s", err->what);
-		pause_wait(&pause);
-	}
-	return FATE_DONE;
-}
-
-/* Tries until Kafka answers: a start without brokers is patience, not an exit. */
-static enum fate
-patiently(struct loop *loop, enum fate (*step)(struct loop *, struct err *), struct err *err)
-{
-	struct pause pause = { 0 };
-
-	while (!work_stopping()) {
-		enum fate fate = step(loop, err);
-
-		if (fate != FATE_RETRY)
-			return fate;
-		metric_add(&metrics[M_RETRIES], 1);
-		work_status(false, "waiting for Kafka: %s", err->what);
-		pause_wait(&pause);
-	}
-	return err_code(err, FATE_HALT, CODE_RESTART, "stopped");
-}
-
-static enum fate
-step_producer(struct loop *loop, struct err *err)
-{
-	struct kafka_txn_conf conf = { .transactional_id = loop->work->member,
-		.queue_messages =
-		    2 * loop->conf->batch_rows < 200000 ? 200000 : 2 * loop->conf->batch_rows };
-
-	work_kafka_conf(loop->work, &conf.common);
-	return kafka_txn_open(&loop->txn, &conf, err);
-}
-
-static enum fate
-step_follow(struct loop *loop, struct err *err)
-{
-	return follow_open(loop->work, loop->plan, &loop->follow, err);
-}
-
-static enum fate
-step_partitions(struct loop *loop, struct err *err)
-{
-	const struct pipeline *pipeline = loop->work->pipeline;
-	enum fate fate = kafka_txn_partitions(
-	    loop->txn, loop->plan->fact_topic, &loop->source_partitions, err);
-
-	if (fate == FATE_DONE)
-		fate = kafka_txn_partitions(
-		    loop->txn, pipeline->enrich.topic, &loop->out_partitions, err);
-	if (fate == FATE_DONE)
-		fate = kafka_txn_partitions(
-		    loop->txn, pipeline->dlq_topic, &loop->dlq_partitions, err);
-	if (fate != FATE_DONE)
-		return fate;
-	if (loop->out_partitions < loop->source_partitions)
-		return err_code(err, FATE_HALT, CODE_CONFIG,
-		    "%s has %" PRId32 " partitions and %s only %" PRId32
-		    ": a record keeps its partition number",
-		    loop->plan->fact_topic, loop->source_partitions, pipeline->enrich.topic,
-		    loop->out_partitions);
-	return FATE_DONE;
-}
-
-/* With a signal table, changed dimension rows have their facts sent again. */
-static enum fate
-refresh_start(struct loop *loop, struct err *err)
-{
-	const struct pipeline *pipeline = loop->work->pipeline;
-	struct connector connector = { 0 };
-	const char *table;
-	enum fate fate;
-
-	if (loop->conf->on_dimension_change == DIMENSION_KEEP || !pipeline->connector_file ||
-	    loop->plan->source_count < 2)
-		return FATE_DONE;
-	fate = connector_read(pipeline->connector_file, &connector, err);
-	if (fate != FATE_DONE)
-		return fate;
-	table = connector_setting(&connector, "signal.data.collection");
-	if (table)
-		fate = refresh_open(loop->plan, loop->pg, table, &loop->refresh, err);
-	connector_finish(&connector);
-	return fate;
-}
-
-static size_t
-topics_fill(const struct loop *loop, const char **topics)
-{
-	size_t count = 0;
-
-	topics[count++] = loop->plan->fact_topic;
-	for (size_t i = 1; loop->refresh && i < loop->plan->source_count; i++) {
-		const char *topic = follow_topic(loop->follow, i);
-		bool seen = !topic;
-
-		for (size_t n = 0; n < count && !seen; n++)
-			seen = strcmp(topics[n], topic) == 0;
-		if (!seen)
-			topics[count++] = topic;
-	}
-	return count;
-}
-
-/* The producer first: it aborts what a predecessor left open. */
-static enum fate
-clients_open(struct loop *loop, struct err *err)
-{
-	struct kafka_consumer_conf consumer = { .group = loop->work->group,
+	struct kafka_consumer_conf conf = { .group = loop->work->group,
 		.instance = loop->work->member,
 		.on_assign = on_assign,
 		.on_revoke = on_revoke,
 		.ctx = loop };
-	const char *topics[SQL_SOURCES_MAX];
-	enum fate fate;
-
-	work_kafka_conf(loop->work, &consumer.common);
-	work_status(false, "waiting for Kafka at %s", consumer.common.brokers);
-	fate = patiently(loop, step_producer, err);
-	if (fate == FATE_DONE)
-		fate = patiently(loop, step_partitions, err);
-	if (fate != FATE_DONE)
-		return fate;
-	loop->batch = enrich_batch_new(
-	    loop->plan, loop->pg, loop->dlq_partitions, kafka_txn_size_max(loop->txn));
-	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
-	fate = patiently(loop, step_follow, err);
-	if (fate == FATE_DONE)
-		fate = refresh_start(loop, err);
-	if (fate != FATE_DONE)
-		return fate;
-	fate = kafka_consumer_open(&loop->consumer, &consumer, err);
-	if (fate != FATE_DONE)
-		return fate;
-	work_status(false, "joining group %s", loop->work->group);
-	return kafka_consumer_subscribe(loop->consumer, topics, topics_fill(loop, topics), err);
-}
-
-static enum fate
-loop_run(struct loop *loop, struct err *err)
-{
 	enum fate fate =
 	    postgres_open(loop->work->pipeline, loop->work->member, &loop->pg, err);
 
 	if (fate == FATE_DONE)
-		fate = plan_patiently(loop, err);
+		fate = enrich_start_plan(loop, err);
 	if (fate == FATE_DONE && !work_stopping())
-		fate = clients_open(loop, err);
+		fate = enrich_start_clients(loop, &conf, err);
 	while (fate == FATE_DONE && !work_stopping())
 		fate = turn(loop, err);
 	if (fate == FATE_HALT && work_stopping() && kafka_wants_restart(err))
@@ -608,7 +438,7 @@ loop_run(struct loop *loop, struct err *err)
 enum fate
 enrich_run(struct work *work, struct err *err)
 {
-	struct loop *loop = calloc(1, sizeof *loop);
+	struct enrich_loop *loop = calloc(1, sizeof *loop);
 	enum fate fate;
 
 	must(loop);
