@@ -123,6 +123,8 @@ take_assignment(
 	free(parts);
 	if (fate)
 		return fate;
+	/* a partition that was paused when it was last given back would stay so */
+	(void)rd_kafka_resume_partitions(consumer->client.rk, list);
 	thaw(consumer);
 	consumer->group_metadata = rd_kafka_consumer_group_metadata(consumer->client.rk);
 	return FATE_DONE;
