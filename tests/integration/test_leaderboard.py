@@ -3,12 +3,15 @@
 
 After every fault the ZSET must equal the scoring query at the watermark that stands beside it."""
 import os
+import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from board_world import BIN, Redis, World, wait
+from board_world import BIN, SCORE, Redis, World, wait
 
 KILLS = int(os.environ.get("SLUICE_KILLS", "3"))
 
@@ -206,6 +209,85 @@ def test_redis_stands_still_or_is_full(make, server):
     server.client.config_set("maxmemory", "0")
     world.exact(60)
     assert worker.process.poll() is None
+
+
+class Cutter:
+    """Stands between worker and Redis; cuts the line instead of passing on a script's answer."""
+
+    def __init__(self, port):
+        self.port, self.cuts, self.want = port, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            state = {"script": False}
+            threading.Thread(target=self.requests, args=(client, server, state), daemon=True).start()
+            threading.Thread(target=self.answers, args=(client, server, state), daemon=True).start()
+
+    def requests(self, client, server, state):
+        try:
+            while data := client.recv(1 << 16):
+                state["script"] = state["script"] or (b"EVALSHA" in data and len(data) > 1000)
+                server.sendall(data)
+        except OSError:
+            pass
+
+    def answers(self, client, server, state):
+        try:
+            while data := server.recv(1 << 16):
+                if state["script"] and data.startswith(b"*3\r\n$2\r\nOK") and self.cuts < self.want:
+                    self.cuts += 1
+                    break
+                state["script"] = False
+                client.sendall(data)
+        except OSError:
+            pass
+        for s in (client, server):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def test_an_answer_that_is_lost_is_no_second_count(make, server):
+    world, cutter = make(batch_rows=200), Cutter(server.port)
+    world.write_pipeline(cutter.url, 200, SCORE)
+    world.worker()
+    world.send_some(500)
+    world.exact()
+    cutter.want = 6
+    world.send_some(4000)
+    world.exact(90)
+    assert cutter.cuts == 6
+    cutter.listener.close()
+
+
+def test_a_stopped_worker_that_wakes_up_changes_nothing(make):
+    world = make()
+    first = world.worker(0)
+    world.send_some(500)
+    world.exact()
+    first.process.send_signal(signal.SIGSTOP)
+    world.send_some(1000)
+    second = world.worker(1)
+    world.exact(60)
+    first.process.send_signal(signal.SIGCONT)
+    world.send_some(1000)
+    world.exact(60)
+    time.sleep(3)
+    world.send_some(300)
+    world.exact(60)
+    assert first.process.poll() in (None, 3) and second.process.poll() is None
 
 
 def test_refused_before_the_first_record(make):
