@@ -67,6 +67,8 @@ $(UNIT_BIN): $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(LIB_A)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_A) -lcmocka $(LDLIBS)
 $(TOOL_BIN): $(OUT)/%: $(OUT)/%.o $(LIB_A)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# It counts what our code allocates, and nothing of the libraries that come shared.
+$(OUT)/tests/bench/batch: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(CHSERVER): $(CHSERVER_C:%.c=$(OUT)/%.o) $(LIB_A)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -93,6 +95,10 @@ fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
 			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) > $$f.log 2>&1 \
 		&& echo "ok   fuzz/$$t ($$(grep -o 'Done [0-9]* runs.*' $$f.log))" || { tail -40 $$f.log; echo "FAIL fuzz/$$t"; exit 1; }; done
+BENCH_ENRICH := $(addprefix $(OUT)/tests/bench/,events copy_loop batch cache decode)
+bench: bench-enrich bench-clickhouse ## run every bench-*: a line a figure, exit 1 on a MISS
+bench-enrich: install-deps $(BENCH_ENRICH) $(BIN)/sluice-enrich ## speed, latency and memory of enrich beside a bare copy loop (FIGURES="speed idle ...")
+	@PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" SLUICE_BIN=$(BIN) BENCH_TOOLS=$(OUT)/tests/bench tests/bench/enrich.py $(FIGURES)
 bench-clickhouse: $(OUT)/tests/bench/bench_native $(CHSERVER) ## the ClickHouse sink's figures; exit 1 on a MISS
 	@SLUICE_OUT=$(OUT) CLICKHOUSE_EMBEDDED=$(CHSERVER) build/deps/venv/bin/python tests/bench/clickhouse.py
 lint: ## floors, foreign headers, banned calls, headers alone, format
@@ -123,6 +129,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-clickhouse fuzz format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-enrich bench-clickhouse fuzz format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)

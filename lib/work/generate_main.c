@@ -182,10 +182,12 @@ write_changes(
 		}
 		fate = generate_transaction(generate, next_size(generate, s, due),
 		    clock_wall_ms() * 1000 + clock_mono_us() % 1000, err);
-		if (fate == FATE_RETRY)
+		if (fate == FATE_RETRY) {
 			fate = recover(&pause, &lost_ms, err);
-		else
-			lost_ms = 0, pause.attempt = 0;
+		} else {
+			lost_ms = 0;
+			pause.attempt = 0;
+		}
 		if (fate != FATE_DONE)
 			return fate;
 		progress(generate, started_us, false);
