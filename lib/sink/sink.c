@@ -327,6 +327,12 @@ sink_moved(const struct sink *sink)
 	return sink->ops->moved && sink->ops->moved(sink->state);
 }
 
+const char *
+sink_waiting(const struct sink *sink)
+{
+	return sink->ops->waiting ? sink->ops->waiting(sink->state) : NULL;
+}
+
 size_t
 sink_pending(const struct sink *sink)
 {

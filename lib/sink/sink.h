@@ -63,6 +63,10 @@ enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCA
 /* The sink has lost or changed its own position: drop all and assign again. */
 bool sink_moved(const struct sink *sink);
 
+/* What the sink waits for while it goes on working, or NULL: for people to read. Valid
+ * until the next call. */
+const char *sink_waiting(const struct sink *sink);
+
 /* Age in ms up to which records must be read again when the target is empty; 0 if
  * the group's offset is the position. */
 int64_t sink_replay_ms(const struct sink *sink);

@@ -50,6 +50,10 @@ struct sink_ops {
 	enum fate (*tick)(void *state, int64_t wall_ms, struct err *err); /* NULL: nothing */
 	int64_t (*replay_ms)(const void *state);                          /* NULL: 0 */
 
+	/* Window drivers: why nothing moves though work() goes on, NULL when it does. The
+	 * worker says so. NULL: never. */
+	const char *(*waiting)(const void *state);
+
 	bool (*moved)(const void *state); /* as sink_moved; cleared by assign. NULL: never */
 
 	/* Never fails, never blocks, accepts a state whose open() refused. */

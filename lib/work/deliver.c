@@ -22,7 +22,8 @@ enum {
 	TICK_EVERY_MS = 1000,
 	LAG_EVERY_MS = 2000,
 	LAG_TIMEOUT_MS = 2000,
-	DRAIN_MS = 20000, /* on stop and revoke */
+	FULL_PAUSE_MS = 1000, /* no room for so long: pause, so that polling can go on */
+	DRAIN_MS = 20000,     /* on stop and revoke */
 	ASSIGN_PATIENCE_MS = 240000,
 	HEADERS_MAX = 64,
 	VERSION_TEXT = 24,
@@ -65,7 +66,8 @@ struct loop {
 	size_t round_count;
 	struct kafka_part parts[LEDGER_PARTITIONS_MAX];
 	char metadata[LEDGER_PARTITIONS_MAX][VERSION_TEXT];
-	bool paused, connected;
+	bool paused, connected, waiting;
+	int64_t room_ms; /* when there last was room */
 	struct pause pause;
 	int64_t resume_ms, next_commit_ms, next_tick_ms, next_lag_ms;
 	int64_t acknowledged;
@@ -266,8 +268,8 @@ drain(struct loop *loop)
 		enum fate fate = sink_work(loop->sink, WORK_WAIT_MS, &err);
 
 		work_beat();
-		if (fate == FATE_HALT)
-			break;
+		if (fate == FATE_HALT || sink_waiting(loop->sink))
+			break; /* what is pending will be read again */
 		if (fate == FATE_RETRY)
 			clock_sleep_ms(pause_next_ms(&pause));
 	}
@@ -337,6 +339,26 @@ has_room(const struct loop *loop)
 	       ledger_bytes(loop->ledger) < loop->d->bytes_max && loop->round_count < ROUND_MAX;
 }
 
+static void
+hold_partitions(struct loop *loop)
+{
+	struct err ignored;
+
+	if (!loop->paused &&
+	    kafka_consumer_pause(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
+		loop->paused = true;
+}
+
+/* A window that stays full must not keep us from polling: the group would drop us. */
+static void
+watch_room(struct loop *loop)
+{
+	if (has_room(loop))
+		loop->room_ms = clock_mono_ms();
+	else if (clock_mono_ms() - loop->room_ms > FULL_PAUSE_MS)
+		hold_partitions(loop);
+}
+
 /* Polls until there is nothing more to take or no room. */
 static enum fate
 gather(struct loop *loop, struct err *err)
@@ -345,6 +367,7 @@ gather(struct loop *loop, struct err *err)
 	struct kafka_message message;
 
 	loop->round_count = 0;
+	watch_room(loop);
 	while (loop->paused || has_room(loop)) {
 		enum kafka_polled polled =
 		    kafka_consumer_poll(loop->consumer, wait, &message, err);
@@ -373,29 +396,28 @@ gather(struct loop *loop, struct err *err)
 static enum fate
 hold(struct loop *loop, struct err *err)
 {
-	struct err ignored;
-
 	metric_add(&metrics[M_RETRIES], 1);
 	work_status(false, "waiting for %s: %s", sink_name(loop->sink), err->what);
 	loop->resume_ms = clock_mono_ms() + pause_next_ms(&loop->pause);
-	if (!loop->paused &&
-	    kafka_consumer_pause(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
-		loop->paused = true;
+	hold_partitions(loop);
 	return FATE_DONE;
 }
 
 static void
 go_on(struct loop *loop)
 {
+	const char *why = sink_waiting(loop->sink);
 	struct err ignored;
 
 	pause_reset(&loop->pause);
-	if (loop->resume_ms) {
+	if (why)
+		work_status(false, "waiting for %s: %s", sink_name(loop->sink), why);
+	else if (loop->resume_ms || loop->waiting)
 		work_status(true, "working on %" PRId64 " partitions",
 		    metric_get(&metrics[M_PARTITIONS]));
-		loop->resume_ms = 0;
-	}
-	if (loop->paused &&
+	loop->waiting = why != NULL;
+	loop->resume_ms = 0;
+	if (loop->paused && has_room(loop) &&
 	    kafka_consumer_resume(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
 		loop->paused = false;
 }

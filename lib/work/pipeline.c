@@ -276,6 +276,7 @@ read_http(struct pipeline *p, struct yaml_node *root, struct err *err)
 	*h = (struct pipeline_http){ .lanes = 64,
 		.timeout_ms = 10000,
 		.in_flight_max = 10000,
+		.pause_max_ms = 60000,
 		.listen = "127.0.0.1:9104" };
 	TRY(yaml_map(root, "http", YAML_OPTIONAL, &map, err));
 	if (!map)
@@ -290,6 +291,8 @@ read_http(struct pipeline *p, struct yaml_node *root, struct err *err)
 	h->deliver_snapshot = snapshot == 1;
 	TRY(yaml_int(map, "lanes", YAML_OPTIONAL, 1, 1024, &h->lanes, err));
 	TRY(yaml_duration(map, "timeout", YAML_OPTIONAL, &h->timeout_ms, err));
+	TRY(yaml_duration(map, "retry_for", YAML_OPTIONAL, &h->retry_for_ms, err));
+	TRY(yaml_duration(map, "pause_max", YAML_OPTIONAL, &h->pause_max_ms, err));
 	TRY(yaml_int(map, "in_flight_max", YAML_OPTIONAL, 1, 1000000, &h->in_flight_max, err));
 	return yaml_text(map, "listen", YAML_OPTIONAL, &h->listen, err);
 }

@@ -86,6 +86,8 @@ struct pipeline_http {
 	bool allow_private;
 	bool deliver_snapshot;
 	int64_t lanes, timeout_ms, in_flight_max;
+	int64_t retry_for_ms; /* a row's; 0: for ever */
+	int64_t pause_max_ms;
 	const char *listen;
 };
 

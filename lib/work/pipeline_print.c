@@ -94,8 +94,9 @@ print_sinks(const struct pipeline *p, struct buf *out)
 		    h->deliver_snapshot ? "deliver" : "skip");
 		buf_printf(out,
 		    "  lanes: %" PRId64 "\n  timeout: %" PRId64 "ms\n  in_flight_max: %" PRId64
-		    "\n",
-		    h->lanes, h->timeout_ms, h->in_flight_max);
+		    "\n  retry_for: %" PRId64 "ms\n  pause_max: %" PRId64 "ms\n",
+		    h->lanes, h->timeout_ms, h->in_flight_max, h->retry_for_ms,
+		    h->pause_max_ms);
 		print_text(out, "  listen", h->listen);
 	}
 }

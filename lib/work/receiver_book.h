@@ -2,7 +2,7 @@
 /* receiver_book.h -- what a receiver remembers: which ids it had, and each key's newest
  * version.
  *
- * Ids and keys are kept as 128-bit hashes (in base32) in open tables that double up to
+ * Ids and keys are kept as 128-bit hashes in open tables that double up to
  * ids_max entries; the ids' texts stand in one buffer, in order of arrival. It refuses new ids
  * when it is full, rather than forget old ones. One thread at a time. */
 #ifndef WORK_RECEIVER_BOOK_H

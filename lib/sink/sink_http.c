@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink/http.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/must.h"
+#include "base/version.h"
+#include "link/http.h"
+#include "sink/http_breaker.h"
+#include "sink/sink_ops.h"
+#include "wire/webhook.h"
+
+enum {
+	LANES = 64,
+	TIMEOUT_MS = 10000,
+	BACK_OFF_MS = 200,
+	PAUSE_MAX_MS = 60000,
+	TRUST_MS = 60000,
+	RESPONSE_MAX = 64 << 10,
+	HEADER_SIZE = 96,
+	SAID_MAX = 120, /* bytes of an answer that a dead letter quotes */
+	HEADERS = 6,
+};
+
+enum { M_DONE, M_RETRY, M_DEAD, M_DOUBT, M_NETWORK, M_IN_FLIGHT, M_OPEN };
+static struct metric metrics[] = {
+	{ "sluice_http_answers_total", "class=\"done\"", METRIC_COUNTER,
+	    "Requests by what their answer meant.", 0 },
+	{ "sluice_http_answers_total", "class=\"retry\"", METRIC_COUNTER, "", 0 },
+	{ "sluice_http_answers_total", "class=\"dead\"", METRIC_COUNTER, "", 0 },
+	{ "sluice_http_answers_total", "class=\"doubt\"", METRIC_COUNTER, "", 0 },
+	{ "sluice_http_answers_total", "class=\"network\"", METRIC_COUNTER, "", 0 },
+	{ "sluice_http_in_flight", NULL, METRIC_GAUGE, "Requests that wait for an answer.", 0 },
+	{ "sluice_http_breaker_open", NULL, METRIC_GAUGE,
+	    "1 while the destination is only probed.", 0 },
+};
+
+/* A record that waits in its lane. */
+struct item {
+	struct record *record;
+	struct item *next;
+};
+
+/* Records of some keys, one of them in flight at most. */
+struct lane {
+	struct item *head, **tail;
+	bool in_flight;
+	bool built;       /* body and id are the head's */
+	unsigned attempt; /* of the head */
+	int64_t due_ms, first_ms;
+	struct buf body, signature;
+	struct slice body_view; /* what the request borrows */
+	char id[HEADER_SIZE], key[HEADER_SIZE], timestamp[HEADER_SIZE];
+};
+
+struct state {
+	const struct sink_http_config *config;
+	struct http_multi *multi;
+	struct webhook_keys *keys;
+	struct breaker breaker;
+	struct lane *lanes;
+	size_t lane_count, turn; /* turn: the lane that is looked at first */
+	struct item *free_items;
+	size_t pending;
+	char why[ERR_WHAT_SIZE]; /* what the destination last did wrong */
+	bool halted;
+	struct err halt;
+};
+
+static int64_t
+or_default(int64_t value, int64_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static uint32_t
+throw_dice(void)
+{
+	uint32_t dice = 0;
+
+	(void)!getrandom(&dice, sizeof dice, 0);
+	return dice;
+}
+
+/* --- lanes --- */
+
+static struct lane *
+lane_of(struct state *s, struct slice key)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (size_t i = 0; i < key.len; i++)
+		hash = (hash ^ (unsigned char)key.p[i]) * UINT64_C(0x100000001b3);
+	return &s->lanes[(hash ^ hash >> 32) % s->lane_count];
+}
+
+static void
+lane_add(struct state *s, struct lane *lane, struct record *record)
+{
+	struct item *item = s->free_items;
+
+	if (item)
+		s->free_items = item->next;
+	else
+		item = malloc(sizeof *item);
+	must(item);
+	*item = (struct item){ .record = record };
+	*lane->tail = item;
+	lane->tail = &item->next;
+	s->pending++;
+}
+
+/* Takes the head off; its record has its outcome, or is forgotten. */
+static void
+lane_advance(struct state *s, struct lane *lane)
+{
+	struct item *item = lane->head;
+
+	lane->head = item->next;
+	if (!lane->head)
+		lane->tail = &lane->head;
+	item->next = s->free_items;
+	s->free_items = item;
+	s->pending--;
+	lane->built = false;
+	lane->attempt = 0;
+	lane->due_ms = 0;
+}
+
+static void
+lane_build(struct lane *lane)
+{
+	const struct record *record = lane->head->record;
+
+	lane->body.len = 0;
+	http_body(record, &lane->body);
+	lane->body_view = buf_view(&lane->body);
+	(void)snprintf(lane->id, sizeof lane->id, "webhook-id: %.*s", SLICE_ARG(record->id));
+	(void)snprintf(
+	    lane->key, sizeof lane->key, "Idempotency-Key: %.*s", SLICE_ARG(record->id));
+	lane->first_ms = clock_mono_ms();
+	lane->built = true;
+}
+
+static size_t
+lane_headers(struct state *s, struct lane *lane, const char *headers[HEADERS])
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+	size_t count = 0;
+
+	headers[count++] = "Content-Type: application/json";
+	headers[count++] = "User-Agent: sluice/" SLUICE_VERSION;
+	headers[count++] = lane->id;
+	headers[count++] = lane->key;
+	(void)snprintf(
+	    lane->timestamp, sizeof lane->timestamp, "webhook-timestamp: %" PRId64, now_s);
+	headers[count++] = lane->timestamp;
+	if (s->keys) {
+		lane->signature.len = 0;
+		buf_cstr(&lane->signature, "webhook-signature: ");
+		webhook_sign(
+		    s->keys, lane->head->record->id, now_s, lane->body_view, &lane->signature);
+		headers[count++] = buf_str(&lane->signature);
+	}
+	return count;
+}
+
+static void
+halt(struct state *s, const struct err *err)
+{
+	s->halted = true;
+	s->halt = *err;
+	s->halt.fate = FATE_HALT;
+}
+
+static void
+lane_send(struct state *s, struct lane *lane)
+{
+	const char *headers[HEADERS];
+	struct http_request request = { .method = "POST",
+		.url = s->config->url,
+		.headers = headers,
+		.body = &lane->body_view,
+		.body_count = 1,
+		.tag = lane };
+	struct err err = { 0 };
+	enum fate fate;
+
+	if (!lane->built)
+		lane_build(lane);
+	request.header_count = lane_headers(s, lane, headers);
+	lane->head->record->attempts++;
+	fate = http_multi_add(s->multi, &request, &err);
+	must(fate != FATE_RETRY); /* there is room for each lane */
+	if (fate == FATE_DONE)
+		lane->in_flight = true;
+	else
+		halt(s, &err);
+}
+
+static bool
+lane_ready(const struct lane *lane, int64_t now_ms)
+{
+	return lane->head && !lane->in_flight && lane->due_ms <= now_ms;
+}
+
+/* Sends what may be sent. The lane to begin with changes, so that probes try one row
+ * after the other and a single bad one does not keep the destination closed. */
+static void
+send_ready(struct state *s)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < s->lane_count && !s->halted; i++) {
+		struct lane *lane = &s->lanes[(s->turn + i) % s->lane_count];
+
+		if (!breaker_allows(&s->breaker, now_ms, http_multi_count(s->multi)))
+			break;
+		if (!lane_ready(lane, now_ms))
+			continue;
+		lane_send(s, lane);
+		if (s->breaker.open)
+			s->turn = (size_t)(lane - s->lanes) + 1;
+	}
+}
+
+/* When the next lane or the breaker is due; not after until_ms. */
+static int64_t
+next_due_ms(const struct state *s, int64_t until_ms)
+{
+	int64_t now_ms = clock_mono_ms(), due_ms = until_ms;
+
+	if (s->breaker.open && http_multi_count(s->multi) > 0)
+		return until_ms;
+	for (size_t i = 0; i < s->lane_count; i++) {
+		const struct lane *lane = &s->lanes[i];
+
+		if (lane->head && !lane->in_flight && lane->due_ms < due_ms)
+			due_ms = lane->due_ms;
+	}
+	if (due_ms < s->breaker.not_before_ms)
+		due_ms = s->breaker.not_before_ms;
+	return due_ms < now_ms ? now_ms : due_ms > until_ms ? until_ms : due_ms;
+}
+
+/* --- answers --- */
+
+/* A status and the printable beginning of what came with it. */
+static void
+describe(const struct http_response *response, char *ret, size_t size)
+{
+	int n = snprintf(ret, size, "HTTP status %ld", response->status);
+	size_t at = (size_t)n, said = response->body.len;
+
+	if (said > SAID_MAX)
+		said = SAID_MAX;
+	if (said == 0 || at + said + 3 > size)
+		return;
+	ret[at++] = ':';
+	ret[at++] = ' ';
+	for (size_t i = 0; i < said; i++) {
+		char c = response->body.p[i];
+
+		ret[at++] = c >= 0x20 && c < 0x7f ? c : ' ';
+	}
+	while (ret[at - 1] == ' ')
+		at--;
+	ret[at] = 0;
+}
+
+static void
+on_done_class(struct state *s, struct lane *lane, int64_t now_ms)
+{
+	bool was_open = s->breaker.open;
+
+	breaker_good(&s->breaker, now_ms);
+	lane->head->record->outcome = OUTCOME_DONE;
+	lane_advance(s, lane);
+	for (size_t i = 0; was_open && i < s->lane_count; i++)
+		s->lanes[i].due_ms = 0; /* it is back: nobody waits out an old pause */
+}
+
+static void
+on_dead_class(struct state *s, struct lane *lane, const char *why)
+{
+	breaker_alive(&s->breaker);
+	sink_reject(lane->head->record, "%s", why);
+	lane_advance(s, lane);
+}
+
+static void
+on_retry_class(
+    struct state *s, struct lane *lane, int64_t now_ms, int64_t retry_after_ms, bool doubt)
+{
+	const struct sink_http_config *c = s->config;
+	int64_t pause =
+	    back_off_ms(s->breaker.base_ms, s->breaker.max_ms, lane->attempt++, throw_dice());
+
+	breaker_bad(&s->breaker, now_ms, retry_after_ms, doubt, throw_dice());
+	if (c->retry_for_ms > 0 && now_ms - lane->first_ms >= c->retry_for_ms) {
+		sink_reject(lane->head->record, "gave up after %u attempts: %s",
+		    lane->head->record->attempts, s->why);
+		lane_advance(s, lane);
+		return;
+	}
+	lane->due_ms = now_ms + (pause > retry_after_ms ? pause : retry_after_ms);
+}
+
+static void
+on_status(struct state *s, struct lane *lane, const struct http_response *response)
+{
+	int64_t now_ms = clock_mono_ms();
+	enum http_class class = http_class(s->config, response->status);
+	int64_t trust_ms = or_default(s->config->trust_ms, TRUST_MS);
+	char why[ERR_WHAT_SIZE];
+
+	metric_add(&metrics[class], 1);
+	if (class == HTTP_CLASS_DONE) {
+		on_done_class(s, lane, now_ms);
+		return;
+	}
+	describe(response, why, sizeof why);
+	/* The destination took other rows just now, so it is this one. */
+	if (class == HTTP_CLASS_DOUBT && s->breaker.good_ms != BREAKER_NEVER_MS &&
+	    now_ms - s->breaker.good_ms <= trust_ms)
+		class = HTTP_CLASS_DEAD;
+	if (class == HTTP_CLASS_DEAD) {
+		on_dead_class(s, lane, why);
+		return;
+	}
+	memcpy(s->why, why, sizeof why);
+	on_retry_class(s, lane, now_ms, http_retry_after_ms(response, clock_wall_ms()),
+	    class == HTTP_CLASS_DOUBT);
+}
+
+/* A certificate that does not verify today may tomorrow: it is waited for. */
+static bool
+never_mends(const struct err *err)
+{
+	return err->fate == FATE_HALT && strcmp(err->code, "curl 60") != 0 &&
+	       strcmp(err->code, "curl 83") != 0 && strcmp(err->code, "curl 35") != 0;
+}
+
+static void
+on_answer(void *ctx, const struct http_response *response, const struct err *err)
+{
+	struct state *s = ctx;
+	struct lane *lane = response->tag;
+
+	must(lane->in_flight);
+	lane->in_flight = false;
+	if (response->fate == FATE_DONE || (response->truncated && response->status)) {
+		on_status(s, lane, response);
+	} else if (never_mends(err)) {
+		halt(s, err);
+		return;
+	} else {
+		metric_add(&metrics[M_NETWORK], 1);
+		(void)snprintf(s->why, sizeof s->why, "%s", err->what);
+		on_retry_class(s, lane, clock_mono_ms(), -1, false);
+	}
+	if (!s->halted && lane_ready(lane, clock_mono_ms()) &&
+	    breaker_allows(&s->breaker, clock_mono_ms(), http_multi_count(s->multi)))
+		lane_send(s, lane);
+}
+
+/* --- the driver --- */
+
+static enum fate
+multi_open(struct state *s, struct err *err)
+{
+	const struct sink_http_config *c = s->config;
+	const struct http_options options = { .ca_file = c->ca_file,
+		.deny_private = !c->allow_private,
+		.total_timeout_ms = or_default(c->timeout_ms, TIMEOUT_MS),
+		.response_max = RESPONSE_MAX,
+		/* an answer's own transfer is given back after its lane sends the next */
+		.connection_max = s->lane_count + 1 };
+
+	return http_multi_new(&options, on_answer, s, &s->multi, err);
+}
+
+static enum fate
+open_sink(void *state, const void *config, struct err *err)
+{
+	static bool registered;
+	struct state *s = state;
+	enum fate fate;
+
+	s->config = config;
+	if (!registered)
+		metrics_register(metrics, sizeof metrics / sizeof *metrics);
+	registered = true;
+	if (strncmp(s->config->url, "http://", 7) != 0 &&
+	    strncmp(s->config->url, "https://", 8) != 0)
+		return err_code(
+		    err, FATE_HALT, "CONFIG", "a url begins with http:// or https://");
+	s->lane_count = (size_t)or_default((int64_t)s->config->lanes, LANES);
+	must(s->lane_count <= SINK_HTTP_LANES_MAX);
+	s->lanes = calloc(s->lane_count, sizeof *s->lanes);
+	must(s->lanes);
+	for (size_t i = 0; i < s->lane_count; i++)
+		s->lanes[i].tail = &s->lanes[i].head;
+	breaker_init(&s->breaker, or_default(s->config->back_off_ms, BACK_OFF_MS),
+	    or_default(s->config->pause_max_ms, PAUSE_MAX_MS));
+	fate = s->config->secrets ? webhook_keys_new(s->config->secrets, &s->keys, err)
+				  : FATE_DONE;
+	if (fate != FATE_DONE) {
+		(void)snprintf(err->code, sizeof err->code, "CONFIG");
+		return fate;
+	}
+	return multi_open(s, err);
+}
+
+static void
+push(void *state, struct record *const *records, size_t count)
+{
+	struct state *s = state;
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		if (records[i]->op == 'r' && !s->config->deliver_snapshot)
+			records[i]->outcome = OUTCOME_DONE;
+		else if (http_body_check(records[i], &err) != FATE_DONE)
+			sink_reject(records[i], "%s", err.what);
+		else
+			lane_add(s, lane_of(s, records[i]->key), records[i]);
+	}
+}
+
+static enum fate
+work(void *state, int wait_ms, struct err *err)
+{
+	struct state *s = state;
+	int64_t until_ms = clock_mono_ms() + wait_ms;
+	enum fate fate;
+
+	send_ready(s);
+	fate = s->halted ? FATE_DONE
+			 : http_multi_poll(
+			       s->multi, next_due_ms(s, until_ms) - clock_mono_ms(), -1, err);
+	metric_set(&metrics[M_IN_FLIGHT], (int64_t)http_multi_count(s->multi));
+	metric_set(&metrics[M_OPEN], s->breaker.open);
+	if (!s->halted)
+		return fate;
+	*err = s->halt;
+	return FATE_HALT;
+}
+
+static void
+drop(void *state)
+{
+	struct state *s = state;
+
+	if (s->multi)
+		http_multi_cancel_all(s->multi);
+	for (size_t i = 0; i < s->lane_count; i++) {
+		s->lanes[i].in_flight = false;
+		while (s->lanes[i].head)
+			lane_advance(s, &s->lanes[i]);
+	}
+}
+
+static size_t
+pending(const void *state)
+{
+	return ((const struct state *)state)->pending;
+}
+
+static const char *
+waiting(const void *state)
+{
+	const struct state *s = state;
+
+	return s->breaker.open && s->pending && *s->why ? s->why : NULL;
+}
+
+static void
+close_sink(void *state)
+{
+	struct state *s = state;
+
+	drop(s);
+	http_multi_free(s->multi);
+	webhook_keys_free(s->keys);
+	for (size_t i = 0; i < s->lane_count; i++) {
+		buf_finish(&s->lanes[i].body);
+		buf_finish(&s->lanes[i].signature);
+	}
+	free(s->lanes);
+	while (s->free_items) {
+		struct item *item = s->free_items;
+
+		s->free_items = item->next;
+		free(item);
+	}
+}
+
+const struct sink_ops sink_http = {
+	.name = "http",
+	.state = sizeof(struct state),
+	.open = open_sink,
+	.push = push,
+	.work = work,
+	.drop = drop,
+	.pending = pending,
+	.waiting = waiting,
+	.close = close_sink,
+};

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sluice-http on a real Kafka: faults 31 and 32, order a key, completeness after kill -9."""
+import collections
+import datetime
+import email.utils
+import json
+import os
+import random
+import time
+
+import pytest
+import standardwebhooks
+
+from webhooks import SECRET, Opposite, Receiver, Webhooks, free_port, self_signed, wait_for
+
+SEED = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 32)))
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    """Makes pipelines and servers; closes them all."""
+    made = []
+
+    def make(url_or_answer, tls=None, **http):
+        opposite = None
+        if callable(url_or_answer):
+            opposite = Opposite(url_or_answer, tls)
+            made.append(opposite.stop)
+        pipeline = Webhooks(tmp_path, opposite.url if opposite else url_or_answer, **http)
+        made.append(pipeline.close)
+        return (pipeline, opposite) if opposite else pipeline
+
+    yield make
+    for close in reversed(made):
+        close()
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    r = Receiver(tmp_path).start()
+    yield r
+    if r.process.poll() is None:
+        r.stop()
+
+
+def test_body_headers_and_signature(hooks):
+    """What arrives is what stands in the record, signed so that others' code verifies it."""
+    pipeline, server = hooks(lambda n, r: 204, secret=SECRET)
+    first = pipeline.change(7, row={"id": 7, "n": 12.50, "title": "“Über” \"q\""})
+    moved = pipeline.change(7, op="u", row={"id": 7}, before={"id": 7, "event_ts": "2026-11-21T10:00:00Z"})
+    gone = pipeline.change(7, op="d", before={"id": 7})
+    pipeline.start()
+    pipeline.caught_up()
+    assert server.ids() == [first, moved, gone]
+    bodies = [json.loads(r["body"]) for r in server.requests]
+    assert list(bodies[0]) == ["id", "op", "table", "key", "row", "before", "ts_ms", "version"]
+    assert bodies[0] == {"id": first, "op": "c", "table": "public.engagement_events", "key": {"id": 7},
+                         "row": {"id": 7, "n": 12.5, "title": "“Über” \"q\""}, "before": None,
+                         "ts_ms": 1795000000123, "version": 1}
+    assert bodies[1]["before"]["event_ts"] == "2026-11-21T10:00:00Z"
+    assert bodies[2]["op"] == "d" and bodies[2]["row"] is None
+    for request in server.requests:
+        assert request["headers"]["idempotency-key"] == request["id"]
+        assert request["headers"]["content-type"] == "application/json"
+        standardwebhooks.Webhook(SECRET).verify(request["body"].decode(), request["headers"])
+    with pytest.raises(standardwebhooks.webhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(SECRET).verify("{}", server.requests[0]["headers"])
+    assert pipeline.stop() == 0
+    assert SECRET not in pipeline.log.read_text()
+
+
+def test_two_secrets_while_rotating(hooks):
+    other = "whsec_" + "QUJD" * 8
+    pipeline, server = hooks(lambda n, r: 200, secret=f'"{SECRET} {other}"')
+    pipeline.change(1)
+    pipeline.start()
+    pipeline.caught_up()
+    for secret in (SECRET, other):
+        standardwebhooks.Webhook(secret).verify(server.requests[0]["body"].decode(), server.requests[0]["headers"])
+
+
+def test_snapshot_rows_are_skipped_unless_wanted(hooks):
+    for options, wanted in (({}, 1), ({"snapshot": "deliver"}, 2)):
+        pipeline, server = hooks(lambda n, r: 200, **options)
+        pipeline.change(1, op="r")
+        pipeline.change(1, op="u")
+        pipeline.start()
+        pipeline.caught_up()
+        assert len(server.requests) == wanted
+        assert pipeline.stop() == 0
+
+
+# Fault 31: what every kind of answer does to a row. None: it must be asked again and again.
+@pytest.mark.parametrize("answer", [500, 503, 429, 408, 425, "close", "none", "slow"])
+def test_busy_answers_are_asked_again(hooks, answer):
+    """The row comes again with the same id and body until it is taken; others of its key wait."""
+    pipeline, server = hooks(lambda n, r: answer if n < 2 else 204, timeout="1s")
+    ids = [pipeline.change(5), pipeline.change(5, op="u")]
+    pipeline.start()
+    pipeline.caught_up()
+    assert server.ids() == [ids[0]] * 3 + [ids[1]]
+    assert len({r["body"] for r in server.requests[:3]}) == 1
+    gaps = [b["at"] - a["at"] for a, b in zip(server.requests[:3], server.requests[1:3])]
+    assert min(gaps) >= 0.19, "no pause between attempts"
+    assert pipeline.dead_letters() == []
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 405, 418])
+def test_refused_rows_are_dead_letters(hooks, status):
+    """Only the refused row; the next of the same key goes on."""
+    pipeline, server = hooks(lambda n, r: (status, {}, b"no\r\nthanks") if b'"n": 2' in r["body"] else 200)
+    ids = [pipeline.change(5) for _ in range(3)]
+    pipeline.start()
+    pipeline.caught_up()
+    assert server.ids() == ids
+    [(key, reason)] = pipeline.dead_letters()
+    assert key == 5 and f"HTTP status {status}: no  thanks" in reason
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 410])
+def test_doubtful_answers_after_good_ones_cost_the_row(hooks, status):
+    """Others are taken, so it is the row's fault; a redirect is never followed."""
+    pipeline, server = hooks(
+        lambda n, r: (status, {"location": "/elsewhere"}, b"") if b'"n": 2' in r["body"] else 200)
+    ids = [pipeline.change(5) for _ in range(3)]
+    pipeline.start()
+    pipeline.caught_up()
+    assert server.ids() == ids
+    [(key, reason)] = pipeline.dead_letters()
+    assert key == 5 and f"HTTP status {status}" in reason
+
+
+@pytest.mark.parametrize("status", [301, 404, 401])
+def test_a_wrong_url_does_not_drain_the_topic(hooks, status):
+    """Nothing was ever taken: pause and probe with one row at a time; mended, all arrive."""
+    wrong = [True]
+    pipeline, server = hooks(lambda n, r: status if wrong[0] else 200, pause_max="2s")
+    ids = [pipeline.change(k) for k in range(300)]
+    pipeline.flush()
+    pipeline.start()
+    wait_for("probes", 20, lambda: len(server.requests) >= 4)
+    assert len(set(server.ids())) > 1, "always the same row"
+    assert max(b["at"] - a["at"] for a, b in zip(server.requests, server.requests[1:])) >= 0.19
+    assert len(server.requests) < 12, "a wrong url is hammered"
+    assert f"HTTP status {status}" in pipeline.log.read_text()
+    assert pipeline.committed() == [0] * 4
+    wrong[0] = False
+    pipeline.caught_up()
+    assert set(server.ids()) == set(ids)
+    assert pipeline.dead_letters() == []
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_a_lower_bound(hooks, form):
+    """429 with Retry-After: nobody is asked before, whatever the lane."""
+    def answer(n, r):
+        if n:
+            return 200
+        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
+        return 429, {"retry-after": "3" if form == "seconds" else email.utils.format_datetime(at, usegmt=True)}, b""
+    pipeline, server = hooks(answer, lanes=1)
+    ids = [pipeline.change(k) for k in range(20)]
+    pipeline.start()
+    pipeline.caught_up()
+    assert collections.Counter(server.ids()) == collections.Counter(ids + ids[:0] + [server.ids()[0]])
+    assert server.requests[1]["at"] - server.requests[0]["at"] >= 2.9
+    assert pipeline.dead_letters() == []
+
+
+def test_a_poison_row_does_not_hold_up_other_keys(hooks):
+    """One row is answered 500 for a while: its key waits, all others go on."""
+    until = time.monotonic() + 8
+    pipeline, server = hooks(lambda n, r: 500 if b'"n": 1,' in r["body"].replace(b"}", b",") and
+                             time.monotonic() < until else 200)
+    ids = [pipeline.change(k % 50) for k in range(500)]
+    pipeline.start()
+    other = {i for k, i in enumerate(ids) if k % 50}
+    wait_for("the others", 6, lambda: other <= set(server.ids()))
+    assert time.monotonic() < until
+    pipeline.caught_up()
+    assert set(server.ids()) == set(ids)
+    assert pipeline.dead_letters() == []
+
+
+def test_unverified_certificates_are_waited_for(hooks, tmp_path):
+    context, _ = self_signed(tmp_path)
+    pipeline, server = hooks(lambda n, r: 200, tls=context)
+    pipeline.change(1)
+    pipeline.flush()
+    pipeline.start()
+    time.sleep(6)
+    assert server.requests == []
+    assert pipeline.process.poll() is None, pipeline.tail()
+    assert pipeline.committed() == [0] * 4
+    assert pipeline.stop() == 0
+
+
+def test_a_name_that_does_not_resolve_is_waited_for(hooks):
+    pipeline = hooks("http://no-such-host.invalid/events")
+    pipeline.change(1)
+    pipeline.flush()
+    pipeline.start()
+    time.sleep(6)
+    assert pipeline.process.poll() is None, pipeline.tail()
+    assert pipeline.stop() == 0
+    assert pipeline.committed() == [0] * 4
+
+
+def test_private_addresses_need_leave(hooks):
+    pipeline = hooks(f"http://127.0.0.1:{free_port()}/events", allow_private="false")
+    pipeline.change(1)
+    pipeline.flush()
+    pipeline.start()
+    assert pipeline.process.wait(timeout=20) in (2, 4)
+    assert "private" in pipeline.log.read_text()
+
+
+def test_records_that_make_no_body_are_dead_letters(hooks):
+    pipeline, server = hooks(lambda n, r: 200)
+    pipeline.change(1, **{"sluice.id": "a\r\nx: y"})
+    pipeline.change(2, **{"sluice.version": None})
+    pipeline.change(3, row=[1])
+    good = pipeline.change(4)
+    pipeline.start()
+    pipeline.caught_up()
+    assert server.ids() == [good]
+    assert sorted(k for k, _ in pipeline.dead_letters()) == [1, 2, 3]
+
+
+# Fault 32
+def test_a_lost_reply_has_one_effect(hooks, receiver):
+    """Read, counted, closed without an answer: the same id comes again and is a duplicate."""
+    pipeline = hooks(receiver.url, pause_max="2s")
+    receiver.script([{"times": 20}, {"close": True, "times": 3}] * 10)
+    ids = [pipeline.change(k % 40, op="u") for k in range(400)]
+    pipeline.start()
+    pipeline.caught_up()
+    stats = receiver.stats()
+    assert set(receiver.ids()) == set(ids) and stats["distinct"] == 400
+    assert stats["duplicates"] == 30
+    assert stats["order_violations"] == 0
+
+
+def test_down_then_busy_then_up(hooks, receiver):
+    """20 s without a receiver, then 429 with Retry-After: nothing lost, nothing hammered."""
+    receiver.stop()
+    pipeline = hooks(receiver.url, pause_max="4s")
+    for k in range(2000):
+        pipeline.change(k % 100)
+    pipeline.flush()
+    pipeline.start()
+    time.sleep(20)
+    assert pipeline.process.poll() is None, pipeline.tail()
+    receiver.start()
+    receiver.script([{"status": 429, "retry_after": "2", "times": 5}])
+    pipeline.caught_up(90)
+    stats = receiver.stats()
+    assert stats["distinct"] == 2000 and set(receiver.ids()) == set(pipeline.sent)
+    assert stats["duplicates"] == 0 and stats["order_violations"] == 0
+    assert stats["answered_error"] == 5, "requests went out before Retry-After had passed"
+    assert pipeline.dead_letters() == []
+    assert pipeline.stop() == 0
+
+
+def test_kill_9_loses_nothing_and_keeps_order(hooks, receiver):
+    """Killed three times amid 20,000 changes of 500 keys and slow answers."""
+    dice = random.Random(SEED)
+    print(f"seed {SEED}")
+    pipeline = hooks(receiver.url, secret=SECRET)
+    pipeline.start()
+    for part in range(4):
+        if part < 3:
+            receiver.script([{"delay_ms": 20, "times": 3000}])
+        for k in range(5000):
+            pipeline.change(dice.randrange(500), op=dice.choice("cuuud"))
+        pipeline.flush()
+        if part < 3:
+            target = part * 5000 + dice.randrange(1, 4500)
+            wait_for("some", 30, lambda: receiver.stats()["distinct"] >= target, every=0.02)
+            pipeline.kill()
+            pipeline.start()
+    pipeline.caught_up(120)
+    stats = receiver.stats()
+    assert set(receiver.ids()) == set(pipeline.sent) and stats["distinct"] == 20000
+    assert stats["order_violations"] == 0
+    assert stats["duplicates"] <= 3 * 10000
+    assert pipeline.stop() == 0
+    assert pipeline.dead_letters() == []

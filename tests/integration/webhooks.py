@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A webhook pipeline of a test's own: enriched records straight into Kafka, sluice-http, and
+somebody who answers: sluice-receiver, or a server in Python that does as the test says."""
+import base64
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import uuid
+
+import confluent_kafka
+import confluent_kafka.admin
+import httpx
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
+BROKERS = os.environ["SLUICE_KAFKA"]
+PARTITIONS = 4
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds, ask, every=0.1):
+    end, answer = time.monotonic() + seconds, None
+    while time.monotonic() < end:
+        answer = ask()
+        if answer is True:
+            return
+        time.sleep(every)
+    raise AssertionError(f"{what}: not after {seconds} s: {answer}")
+
+
+class Opposite:
+    """A server that asks `answer(n, request)` what to do: a status, (status, headers, body),
+    "close" (read, then closed), "none" (read, never answered) or "slow" (a body that stalls)."""
+
+    def __init__(self, answer, tls=None):
+        self.answer, self.requests, self.lock = answer, [], threading.Lock()
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                outer.serve(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/events"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def serve(self, h):
+        body = h.rfile.read(int(h.headers["content-length"]))
+        request = {"at": time.monotonic(), "body": body, "headers": {k.lower(): v for k, v in h.headers.items()},
+                   "id": h.headers["webhook-id"]}
+        with self.lock:
+            n = len(self.requests)
+            self.requests.append(request)
+        does = self.answer(n, request)
+        if does == "none":
+            self.closing.wait(60)
+        if does in ("none", "close"):
+            h.close_connection = True
+            return
+        if does == "slow":
+            h.send_response(200)
+            h.send_header("content-length", "100")
+            h.end_headers()
+            h.wfile.write(b"x")
+            h.wfile.flush()
+            self.closing.wait(60)
+            h.close_connection = True
+            return
+        status, headers, text = does if isinstance(does, tuple) else (does, {}, b"")
+        h.send_response(status)
+        for name, value in headers.items():
+            h.send_header(name, value)
+        if status != 204:
+            h.send_header("content-length", str(len(text)))
+        h.end_headers()
+        h.wfile.write(text)
+
+    def ids(self):
+        with self.lock:
+            return [r["id"] for r in self.requests]
+
+    def stop(self):
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Receiver:
+    """sluice-receiver on a port that stays its own between starts."""
+
+    def __init__(self, folder, *more):
+        self.port, self.more, self.log = free_port(), more, pathlib.Path(folder) / "receiver.log"
+        self.url, self.process = f"http://127.0.0.1:{self.port}/events", None
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "sluice-receiver", "--listen", f"127.0.0.1:{self.port}", *self.more], stderr=log)
+        wait_for("the receiver", 10, lambda: "event=listen" in self.log.read_text() and self.answers())
+        return self
+
+    def answers(self):
+        try:
+            return self.get("/stats").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def get(self, path):
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+
+    def stats(self):
+        return self.get("/stats").json()
+
+    def ids(self):
+        return self.get("/ids").text.split()
+
+    def script(self, steps):
+        assert httpx.post(f"http://127.0.0.1:{self.port}/script", json=steps).text == "ok\n"
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(timeout=10) == 0
+
+
+def change_id(text):
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:16]).decode().rstrip("=")
+
+
+class Webhooks:
+    """One pipeline: its topics, group, file and worker."""
+
+    def __init__(self, folder, url, **http):
+        self.folder = pathlib.Path(folder)
+        self.name = f"hooks-{uuid.uuid4().hex[:8]}"
+        self.topic, self.dlq, self.group = f"{self.name}.enriched", f"{self.name}.dlq", f"{self.name}.http"
+        self.log, self.process = self.folder / "http.log", None
+        self.offsets, self.versions, self.sent = [0] * PARTITIONS, 0, []
+        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": BROKERS})
+        self.producer = confluent_kafka.Producer({"bootstrap.servers": BROKERS, "linger.ms": 5})
+        self.make_topics()
+        self.file = self.write_file(url, http)
+
+    def make_topics(self):
+        new = [confluent_kafka.admin.NewTopic(self.topic, PARTITIONS, 1),
+               confluent_kafka.admin.NewTopic(self.dlq, 1, 1)]
+        for future in self.admin.create_topics(new).values():
+            future.result(20)
+        parts = [confluent_kafka.TopicPartition(self.topic, p, 0) for p in range(PARTITIONS)]
+        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, parts)
+        self.admin.alter_consumer_group_offsets([request])[self.group].result(20)
+
+    def write_file(self, url, http):
+        text = (ROOT / "pipelines/engagement.yaml").read_text()
+        text = text.replace("../", f"{ROOT}/").replace("name: engagement", f"name: {self.name}")
+        text = text.replace("thm.enriched.events", self.topic)
+        options = {"allow_private": "true", **http}
+        text = re.sub(r"(?ms)^http:.*", "", text) + f"http:\n  url: {url}\n" + "".join(
+            f"  {name}: {value}\n" for name, value in options.items())
+        path = self.folder / f"{self.name}.yaml"
+        path.write_text(text)
+        return path
+
+    def change(self, key, op="c", row=None, before=None, version=None, **more):
+        """Produces one record; returns its id."""
+        self.versions += 1
+        version, change = version or self.versions, change_id(f"{self.name}/{self.versions}")
+        partition = key % PARTITIONS
+        headers = {"sluice.source": f"pg.public.engagement_events/{partition}/{version}", "sluice.version": str(version),
+                   "sluice.op": op, "sluice.id": change, "sluice.ts": "1795000000123", **more}
+        if before is not None:
+            headers["sluice.before"] = json.dumps(before)
+        value = None if op == "d" else json.dumps(row or {"id": key, "title": "“Über” \"q\" 日本語", "n": self.versions})
+        self.producer.produce(self.topic, key=json.dumps({"id": key}), value=value, partition=partition,
+                              headers=[(k, v) for k, v in headers.items() if v is not None])
+        self.sent.append(change)
+        if self.versions % 1000 == 0:
+            self.producer.flush(20)
+        return change
+
+    def flush(self):
+        assert self.producer.flush(30) == 0
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "sluice-http", "--pipeline", self.file, "--listen", "-"], stderr=log, stdout=log)
+        return self
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    def stop(self):
+        """The exit code, asked or not."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=40)
+
+    def tail(self):
+        return "\n".join(self.log.read_text().splitlines()[-12:])
+
+    def committed(self):
+        parts = [confluent_kafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
+        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, parts)
+        result = self.admin.list_consumer_group_offsets([request])[self.group].result(10)
+        return [tp.offset for tp in result.topic_partitions]
+
+    def ends(self):
+        asked = {confluent_kafka.TopicPartition(self.topic, p): confluent_kafka.admin.OffsetSpec.latest()
+                 for p in range(PARTITIONS)}
+        for _ in range(50):
+            try:
+                return [f.result(10).offset for f in self.admin.list_offsets(asked).values()]
+            except confluent_kafka.KafkaException:  # the topic is so new that its leaders are not known
+                time.sleep(0.2)
+        raise AssertionError(f"{self.topic}: no offsets")
+
+    def caught_up(self, seconds=60):
+        self.flush()
+        ends = self.ends()
+        try:
+            wait_for("the group's offsets", seconds, lambda: self.committed() == ends or (self.committed(), ends))
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.tail()}") from None
+
+    def dead_letters(self):
+        """(key, reason) of every letter."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": BROKERS, "group.id": f"look-{uuid.uuid4()}",
+                                             "isolation.level": "read_committed", "enable.partition.eof": True,
+                                             "enable.auto.commit": False})
+        consumer.assign([confluent_kafka.TopicPartition(self.dlq, 0, 0)])
+        letters = []
+        while True:
+            message = consumer.poll(10)
+            assert message is not None, "the dead-letter topic does not end"
+            if message.error():
+                break
+            headers = {k: v.decode() for k, v in message.headers()}
+            letters.append((json.loads(message.key())["id"], headers["__connect.errors.exception.message"]))
+        consumer.close()
+        return letters
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        self.admin.delete_topics([self.topic, self.dlq])
+
+
+def self_signed(folder):
+    """(context, certificate file) of a server that nobody vouches for."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
+                   capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context, cert
