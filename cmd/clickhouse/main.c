@@ -3,7 +3,7 @@
 #include "sink/clickhouse.h"
 #include "work/deliver.h"
 
-enum { ROWS_IN_HAND = 4 }; /* batches */
+enum { BATCHES_IN_HAND = 2 };
 
 static const char *
 listen_of(const struct pipeline *pipeline)
@@ -36,8 +36,8 @@ deliver_of(struct work *work, const struct sink_clickhouse_config *config)
 	return (struct deliver){ .work = work,
 		.ops = &sink_clickhouse,
 		.config = config,
-		.rows_max = ROWS_IN_HAND * config->batch_rows,
-		.bytes_max = ROWS_IN_HAND * config->batch_bytes };
+		.rows_max = BATCHES_IN_HAND * config->batch_rows,
+		.bytes_max = BATCHES_IN_HAND * config->batch_bytes };
 }
 
 static enum fate

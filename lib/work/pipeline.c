@@ -198,7 +198,7 @@ read_clickhouse(struct pipeline *p, struct yaml_node *root, struct err *err)
 
 	*c = (struct pipeline_clickhouse){ .user = "default",
 		.batch_rows = 50000,
-		.batch_bytes = 32 << 20,
+		.batch_bytes = 16 << 20,
 		.batch_age_ms = 400,
 		.listen = "127.0.0.1:9102" };
 	TRY(yaml_map(root, "clickhouse", YAML_OPTIONAL, &map, err));
