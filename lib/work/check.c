@@ -10,9 +10,10 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "link/kafka_consumer.h"
+#include "work/newest.h"
 #include "work/survey.h"
 
-enum { LINE = 400, STEP_MS = 500, LAST_RECORDS = 3, PARTS_MAX = 1024, READ_MS = 8000 };
+enum { LINE = 400, STEP_MS = 500, PARTS_MAX = 1024, READ_MS = 8000 };
 
 struct check {
 	struct survey *survey;
@@ -111,36 +112,6 @@ check_source(struct check *c)
 	buf_finish(&lsn);
 }
 
-/* The newest records of the enriched topic, oldest first. */
-struct newest {
-	struct kafka_message messages[LAST_RECORDS];
-	size_t count;
-};
-
-static void
-newest_add(struct newest *n, struct kafka_message *message)
-{
-	size_t at = n->count;
-
-	while (at > 0 && n->messages[at - 1].timestamp_ms > message->timestamp_ms)
-		at--;
-	if (n->count == LAST_RECORDS) {
-		if (at == 0) {
-			kafka_message_free(message);
-			return;
-		}
-		kafka_message_free(&n->messages[0]);
-		memmove(&n->messages[0], &n->messages[1],
-		    (LAST_RECORDS - 1) * sizeof n->messages[0]);
-		n->messages[at - 1] = *message;
-		return;
-	}
-	memmove(
-	    &n->messages[at + 1], &n->messages[at], (n->count - at) * sizeof n->messages[0]);
-	n->messages[at] = *message;
-	n->count++;
-}
-
 static enum fate
 newest_read(
     struct check *c, struct kafka_consumer *consumer, struct newest *newest, struct err *err)
@@ -211,15 +182,14 @@ check_topic(struct check *c)
 
 	if (fate == FATE_DONE)
 		fate = newest_read(c, consumer, &newest, &err);
-	for (size_t i = 0; i < newest.count; i++) {
+	for (size_t i = 0; i < newest.count; i++)
 		newest_say(c, &newest.messages[i]);
-		kafka_message_free(&newest.messages[i]);
-	}
 	if (fate != FATE_DONE)
 		point(c, false, "3 enriched topic %s: %s", p->enrich.topic, err.what);
 	else
 		point(c, newest.count > 0, "3 enriched topic %s: its last %zu records",
 		    p->enrich.topic, newest.count);
+	newest_free(&newest);
 	(void)kafka_consumer_close(consumer, READ_MS);
 }
 
