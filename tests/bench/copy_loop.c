@@ -164,7 +164,8 @@ loop(int64_t count, int64_t rows_max, int64_t bytes_max)
 		if (rows == 0)
 			done(rd_kafka_begin_transaction(producer), "begin");
 		forward(m);
-		seen++, rows++;
+		seen++;
+		rows++;
 		bytes += (int64_t)(m->len + m->key_len);
 		rd_kafka_message_destroy(m);
 		(void)rd_kafka_poll(producer, 0);
