@@ -241,6 +241,20 @@ check_path(const char *path, struct err *err)
 }
 
 static enum fate
+read_first_script(struct receiver *r, struct err *err)
+{
+	const char *text = r->options.script;
+	enum fate fate = FATE_DONE;
+
+	if (text)
+		fate = script_read(&r->script, slice_str(text), err);
+	if (fate == FATE_DONE)
+		return FATE_DONE;
+	err->fate = FATE_HALT;
+	return err_wrap(err, "script");
+}
+
+static enum fate
 listen_on(struct receiver *r, struct err *err)
 {
 	const struct httpd_route routes[ROUTES] = {
@@ -276,6 +290,8 @@ receiver_start(
 	fate = check_path(options->path, err);
 	if (fate == FATE_DONE && options->secrets && *options->secrets)
 		fate = webhook_keys_new(options->secrets, &r->keys, err);
+	if (fate == FATE_DONE)
+		fate = read_first_script(r, err);
 	if (fate == FATE_DONE)
 		fate = listen_on(r, err);
 	if (fate != FATE_DONE) {

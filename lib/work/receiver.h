@@ -21,6 +21,7 @@ struct receiver_options {
 	const char *listen;  /* as in httpd.h */
 	const char *path;    /* "/events" */
 	const char *secrets; /* as in webhook.h; NULL: signatures are not looked at */
+	const char *script;  /* the first script, as POST /script takes it; NULL: none */
 	size_t ids_max;
 	size_t body_max;
 };
@@ -36,7 +37,7 @@ struct receiver_stats {
 	uint64_t answered_error;   /* any other, and closed without an answer */
 };
 
-/* Listens at once. HALT: a bad secret, path or address, or a port in use. */
+/* Listens at once. HALT: a bad secret, script, path or address, or a port in use. */
 enum fate receiver_start(const struct receiver_options *options, struct receiver **ret_receiver,
     struct err *err) NODISCARD;
 uint16_t receiver_port(const struct receiver *receiver);

@@ -24,6 +24,8 @@ settings_read(int argc, char **argv, struct receiver_options *ret,
 		    "Check signatures against whsec_..., or several, separated by blanks "
 		    "(default: SLUICE_HTTP_SECRET).",
 		    0, 0 },
+		{ "script", OPTION_TEXT, &ret->script, "JSON",
+		    "How to answer from the start on, as POST /script takes it.", 0, 0 },
 		{ "ids-max", OPTION_INT, &ids_max, "N",
 		    "Distinct ids to remember; more are refused with 507 (default 2000000).", 1,
 		    INT64_C(1) << 26 },

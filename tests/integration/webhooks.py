@@ -61,8 +61,11 @@ class Opposite:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 256  # all lanes connect at once
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/events"
@@ -116,11 +119,12 @@ class Receiver:
         self.port, self.more, self.log = free_port(), more, pathlib.Path(folder) / "receiver.log"
         self.url, self.process = f"http://127.0.0.1:{self.port}/events", None
 
-    def start(self):
+    def start(self, script=None):
+        more = ["--script", json.dumps(script)] if script else []
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "sluice-receiver", "--listen", f"127.0.0.1:{self.port}", *self.more], stderr=log)
-        wait_for("the receiver", 10, lambda: "event=listen" in self.log.read_text() and self.answers())
+                [BIN / "sluice-receiver", "--listen", f"127.0.0.1:{self.port}", *self.more, *more], stderr=log)
+        wait_for("the receiver", 30, self.answers)
         return self
 
     def answers(self):
@@ -157,10 +161,13 @@ class Webhooks:
         self.folder = pathlib.Path(folder)
         self.name = f"hooks-{uuid.uuid4().hex[:8]}"
         self.topic, self.dlq, self.group = f"{self.name}.enriched", f"{self.name}.dlq", f"{self.name}.http"
-        self.log, self.process = self.folder / "http.log", None
+        self.log, self.process, self.port = self.folder / "http.log", None, free_port()
         self.offsets, self.versions, self.sent = [0] * PARTITIONS, 0, []
         self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": BROKERS})
-        self.producer = confluent_kafka.Producer({"bootstrap.servers": BROKERS, "linger.ms": 5})
+        # Idempotent, as enrich is: retries to a topic whose leaders are not known yet would swap
+        # batches, and a version below one that was read before is a repeat for every sink.
+        self.producer = confluent_kafka.Producer(
+            {"bootstrap.servers": BROKERS, "linger.ms": 5, "enable.idempotence": True})
         self.make_topics()
         self.file = self.write_file(url, http)
 
@@ -169,9 +176,16 @@ class Webhooks:
                confluent_kafka.admin.NewTopic(self.dlq, 1, 1)]
         for future in self.admin.create_topics(new).values():
             future.result(20)
+        wait_for("the group's start", 60, self.start_group)  # brokers learn of a new topic one by one
+
+    def start_group(self):
         parts = [confluent_kafka.TopicPartition(self.topic, p, 0) for p in range(PARTITIONS)]
         request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, parts)
-        self.admin.alter_consumer_group_offsets([request])[self.group].result(20)
+        try:
+            self.admin.alter_consumer_group_offsets([request])[self.group].result(20)
+            return self.committed() == [0] * PARTITIONS
+        except confluent_kafka.KafkaException as e:
+            return str(e)
 
     def write_file(self, url, http):
         text = (ROOT / "pipelines/engagement.yaml").read_text()
@@ -207,8 +221,21 @@ class Webhooks:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "sluice-http", "--pipeline", self.file, "--listen", "-"], stderr=log, stdout=log)
+                [BIN / "sluice-http", "--pipeline", self.file, "--listen", f"127.0.0.1:{self.port}"], stderr=log, stdout=log)
         return self
+
+    def metric(self, name):
+        """One counter of the worker's, 0 while it cannot be asked."""
+        try:
+            lines = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text.splitlines()
+        except httpx.TransportError:
+            return 0
+        return next((int(float(line.split()[-1])) for line in lines if line.startswith(name)), 0)
+
+    def waits(self, why, seconds=30):
+        """Until the worker says that it waits for the destination, and why."""
+        wait_for(why, seconds, lambda: any("waiting for http" in line and why in line
+                                           for line in self.log.read_text().splitlines()) or self.tail())
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

@@ -201,7 +201,8 @@ struct server {
 	struct httpd *httpd;
 	char url[64];
 	unsigned count;
-	unsigned fail_first; /* so many are answered 503 */
+	unsigned fail_first;  /* so many are answered fail_status */
+	unsigned fail_status; /* 0: 503 */
 	unsigned seen_ids;
 	char ids[ROWS * 2][32];
 };
@@ -213,7 +214,7 @@ on_event(void *ctx, const struct httpd_request *request, struct httpd_response *
 	const char *id = httpd_header(request, "webhook-id");
 
 	s->count++;
-	response->status = 503;
+	response->status = s->fail_status ? s->fail_status : 503;
 	if (s->count <= s->fail_first)
 		return;
 	response->status = 200;
@@ -301,6 +302,38 @@ rows_arrive_in_order_of_their_key(void **state)
 	sink_close(sink);
 	httpd_stop(server.httpd);
 	free(rows);
+}
+
+/* A wrong url is asked with one row after the other; none of them is given up, those that
+ * were refused while it was wrong included. */
+static void
+a_wrong_url_costs_no_row(void **state)
+{
+	static const unsigned statuses[] = { 301, 401, 403, 404, 410 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		struct server server = { .fail_first = 40, .fail_status = statuses[i] };
+		struct rows *rows = rows_new();
+		struct sink *sink = NULL;
+		struct err err = { 0 };
+
+		server_start(&server);
+		const struct sink_http_config config = { .url = server.url,
+			.allow_private = true,
+			.back_off_ms = 1,
+			.pause_max_ms = 4 };
+		assert_int_equal(sink_open(&sink_http, &config, &sink, &err), FATE_DONE);
+		sink_push(sink, rows->pointers, ROWS);
+		work_until_done(sink);
+		for (int n = 0; n < ROWS; n++)
+			assert_int_equal(rows->records[n].outcome, OUTCOME_DONE);
+		assert_int_equal(server.seen_ids, ROWS);
+		assert_int_equal(server.count, ROWS + 40);
+		sink_close(sink);
+		httpd_stop(server.httpd);
+		free(rows);
+	}
 }
 
 /* Forgotten rows keep their outcome and may be pushed again. */
@@ -408,6 +441,7 @@ main(void)
 		cmocka_unit_test(breaker_opens_probes_and_closes),
 		cmocka_unit_test(breaker_respects_retry_after),
 		cmocka_unit_test(rows_arrive_in_order_of_their_key),
+		cmocka_unit_test(a_wrong_url_costs_no_row),
 		cmocka_unit_test(drop_forgets_what_is_in_flight),
 		cmocka_unit_test(what_cannot_work_is_refused_at_open),
 		cmocka_unit_test(a_private_address_halts),

@@ -208,6 +208,10 @@ receiver_names_the_taken_port(void **state)
 	assert_non_null(strstr(err.what, listen));
 	options.path = "/stats";
 	assert_int_equal(receiver_start(&options, &second, &err), FATE_HALT);
+	options.path = "/events";
+	options.script = "[7]";
+	assert_int_equal(receiver_start(&options, &second, &err), FATE_HALT);
+	assert_non_null(strstr(err.what, "script"));
 	receiver_stop(receiver);
 }
 
