@@ -45,6 +45,14 @@ struct change {
  * shape, with what and where (byte offset). */
 enum fate change_read(struct slice value, struct change *ret_change, struct err *err) NODISCARD;
 
+/* For streams: remembers what the last events had in common, so that most events are
+ * compared instead of scanned, and says what change_read() would. Serves one thread. */
+struct change_reader;
+struct change_reader *change_reader_new(void);
+void change_reader_free(struct change_reader *reader); /* accepts NULL */
+enum fate change_reader_read(struct change_reader *reader, struct slice value,
+    struct change *ret_change, struct err *err) NODISCARD;
+
 /* The columns a query wants of a table, in the order their values are handed out;
  * names are distinct. A plan remembers the last object's order of members and the
  * last schema, so it serves one thread and is not const. */

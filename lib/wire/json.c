@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "base/must.h"
+#include "wire/json_block.h"
 #include "wire/json_scan.h"
 #include "wire/json_string.h"
 
@@ -41,16 +38,10 @@ json_check(struct slice text, struct slice *ret_raw, struct err *err)
 
 /* --- walks over checked text: nothing is checked again --- */
 
-static inline bool
-blank(char c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static inline const char *
 skip_blanks(const char *p, const char *end)
 {
-	while (p < end && blank(*p))
+	while (p < end && json_blank(*p))
 		p++;
 	return p;
 }
@@ -59,16 +50,16 @@ skip_blanks(const char *p, const char *end)
 static inline const char *
 quote_or_slash(const char *p, const char *end)
 {
-#if defined(__SSE2__)
+#if defined(JSON_SIMD)
 	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
 
-	while (end - p >= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	while (end - p >= JSON_BLOCK) {
+		__m128i v = json_block_load(p);
 		unsigned mask = (unsigned)_mm_movemask_epi8(
 		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
 		if (mask)
 			return p + __builtin_ctz(mask);
-		p += 16;
+		p += JSON_BLOCK;
 	}
 #endif
 	while (p < end && *p != '"' && *p != '\\')
@@ -118,7 +109,11 @@ value_end(const char *p, const char *end)
 		return string_end(p + 1, end, &escaped) + 1;
 	if (*p == '{' || *p == '[')
 		return nested_end(p, end);
-	while (p < end && *p != ',' && *p != '}' && *p != ']' && !blank(*p))
+#if defined(JSON_SIMD)
+	if (end - p > 2 * JSON_BLOCK)
+		p = json_block_digits_end(p);
+#endif
+	while (p < end && *p != ',' && *p != '}' && *p != ']' && !json_blank(*p))
 		p++;
 	return p;
 }
@@ -185,6 +180,30 @@ json_inner(struct slice raw)
 	return slice_of(raw.p + 1, raw.len - 2);
 }
 
+/* Whether escapes must be undone. */
+static inline bool
+has_slash(struct slice text)
+{
+	const char *p = text.p, *end = p + text.len;
+
+#if defined(JSON_SIMD)
+	const __m128i slash = _mm_set1_epi8('\\');
+	unsigned mask = 0;
+
+	if (text.len >= JSON_BLOCK) {
+		for (; end - p > JSON_BLOCK; p += JSON_BLOCK)
+			mask |= (unsigned)_mm_movemask_epi8(
+			    _mm_cmpeq_epi8(json_block_load(p), slash));
+		/* the last block overlaps the one before it */
+		return mask | (unsigned)_mm_movemask_epi8(
+				  _mm_cmpeq_epi8(json_block_load(end - JSON_BLOCK), slash));
+	}
+#endif
+	while (p < end && *p != '\\')
+		p++;
+	return p < end;
+}
+
 struct slice
 json_text(struct slice raw, struct arena *arena)
 {
@@ -193,7 +212,7 @@ json_text(struct slice raw, struct arena *arena)
 	char *out;
 	size_t len = 0;
 
-	if (!inner.len || !memchr(inner.p, '\\', inner.len))
+	if (!has_slash(inner))
 		return inner;
 	out = arena_alloc(arena, inner.len);
 	if (!out)

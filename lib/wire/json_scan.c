@@ -2,12 +2,10 @@
 #include "wire/json_scan.h"
 
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
-#include "base/must.h"
 #include "wire/json.h"
+#include "wire/json_block.h"
+#include "wire/json_names.h"
 #include "wire/json_string.h"
 
 /* Objects up to this size are compared name by name as they are read, larger
@@ -66,63 +64,6 @@ json_scan_peek(struct json_scan *scan)
 
 /* --- strings --- */
 
-/* The first byte in [p, end) that is a quote, a backslash, a control or not ASCII. */
-static inline const char *
-plain_end(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-	const __m128i blank = _mm_set1_epi8(' ');
-
-	while (end - p >= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* signed: bytes from 0x80 up are below a blank too */
-		__m128i stop = _mm_or_si128(_mm_cmplt_epi8(v, blank),
-		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-		unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-		if (mask)
-			return p + __builtin_ctz(mask);
-		p += 16;
-	}
-#endif
-	while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 &&
-	       (unsigned char)*p < 0x80)
-		p++;
-	return p;
-}
-
-static inline bool
-tail_byte(unsigned char c)
-{
-	return (c & 0xc0) == 0x80;
-}
-
-/* Length of the well-formed UTF-8 sequence at p (not ASCII), or 0 (RFC 3629). */
-static size_t
-utf8_len(const char *at, const char *end)
-{
-	const unsigned char *p = (const unsigned char *)at;
-	size_t left = (size_t)(end - at);
-
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return left >= 2 && tail_byte(p[1]) ? 2 : 0;
-	if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		if (left < 3 || !tail_byte(p[1]) || !tail_byte(p[2]))
-			return 0;
-		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		if (left < 4 || !tail_byte(p[1]) || !tail_byte(p[2]) || !tail_byte(p[3]))
-			return 0;
-		if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
-
 /* Steps over the escape whose backslash is at the cursor. */
 static bool
 scan_escape(struct json_scan *scan)
@@ -159,45 +100,34 @@ scan_odd_byte(struct json_scan *scan)
 		return scan_escape(scan);
 	if ((unsigned char)*scan->at < 0x20)
 		return refuse(scan, scan->at, "a control character inside a string");
-	len = utf8_len(scan->at, scan->end);
+	len = json_utf8_len(scan->at, scan->end);
 	if (!len)
 		return refuse(scan, scan->at, "not UTF-8");
 	scan->at += len;
 	return true;
 }
 
-static inline bool
-simple_escape(char c)
-{
-	return c == '"' || c == 'n' || c == '\\' || c == '/' || c == 't' || c == 'r' ||
-	       c == 'b' || c == 'f';
-}
-
 /* The cursor stands on the opening quote. */
-static inline bool
+static bool
 scan_string(struct json_scan *scan, struct json_name *ret_inner)
 {
 	const char *start = scan->at + 1, *p = start, *end = scan->end;
 	bool escaped = false;
 
 	for (;;) {
-		p = plain_end(p, end);
+		p = json_plain_end(p, end, &escaped);
 		if (p < end && *p == '"')
 			break;
-		if (p < end && *p == '\\') {
-			escaped = true;
-			if (end - p >= 2 && simple_escape(p[1])) {
-				p += 2;
-				continue;
-			}
-		}
+		escaped |= p < end && *p == '\\';
 		scan->at = p;
 		if (!scan_odd_byte(scan))
 			return false;
 		p = scan->at;
 	}
-	*ret_inner =
-	    (struct json_name){ .p = start, .len = (uint32_t)(p - start), .escaped = escaped };
+	*ret_inner = (struct json_name){ .p = start,
+		.len = (uint32_t)(p - start),
+		.escaped = escaped,
+		.key = json_name_key(start, (size_t)(p - start)) };
 	scan->at = p + 1;
 	return true;
 }
@@ -251,103 +181,34 @@ scan_word(struct json_scan *scan, const char *word, size_t len)
 
 /* --- names of an object --- */
 
-static inline uint64_t
-name_bit(struct json_name name)
-{
-	const unsigned char *p = (const unsigned char *)name.p;
-	uint32_t mix = name.len;
-
-	if (name.len)
-		mix |= (uint32_t)p[0] << 8 | (uint32_t)p[name.len - 1] << 16 |
-		       (uint32_t)p[name.len > 1 ? name.len - 2 : 0] << 24;
-	return (uint64_t)1 << (mix * 0x9e3779b1u >> 26);
-}
-
-static int
-name_compare(const void *left, const void *right)
-{
-	const struct json_name *a = left, *b = right;
-	struct json_bytes from_a, from_b;
-	int x, y;
-
-	if (!a->escaped && !b->escaped) {
-		size_t len = a->len < b->len ? a->len : b->len;
-		x = len ? memcmp(a->p, b->p, len) : 0;
-		return x ? x : (a->len > b->len) - (a->len < b->len);
-	}
-	from_a = json_bytes(slice_of(a->p, a->len));
-	from_b = json_bytes(slice_of(b->p, b->len));
-	do {
-		x = json_byte(&from_a);
-		y = json_byte(&from_b);
-	} while (x == y && x >= 0);
-	return x - y;
-}
-
-bool
-json_name_is(struct json_name name, struct slice want)
-{
-	struct json_bytes bytes;
-
-	if (!name.escaped)
-		return name.len == want.len && memcmp(name.p, want.p, want.len) == 0;
-	bytes = json_bytes(slice_of(name.p, name.len));
-	for (size_t i = 0; i < want.len; i++)
-		if (json_byte(&bytes) != (unsigned char)want.p[i])
-			return false;
-	return json_byte(&bytes) < 0;
-}
-
-static void
-names_grow(struct json_scan *scan)
-{
-	size_t cap = scan->name_cap * 2;
-	struct json_name *names = realloc(
-	    scan->names == scan->names_inline ? NULL : scan->names, cap * sizeof(*names));
-
-	must(names);
-	if (scan->names == scan->names_inline)
-		memcpy(names, scan->names, scan->name_count * sizeof(*names));
-	scan->names = names;
-	scan->name_cap = cap;
-}
-
 static bool
-name_known(const struct json_scan *scan, size_t first, struct json_name name)
+name_add_escaped(struct json_scan *scan, struct json_scan_object *object, struct json_name name)
 {
-	for (size_t i = first; i < scan->name_count; i++)
-		if (name_compare(&scan->names[i], &name) == 0)
-			return true;
-	return false;
-}
-
-/* \u0000 in a name: nothing Postgres can be the owner of. */
-static bool
-name_has_nul(struct json_name name)
-{
-	struct json_bytes bytes = json_bytes(slice_of(name.p, name.len));
-	int c;
-
-	while ((c = json_byte(&bytes)) > 0)
-		;
-	return c == 0;
+	if (json_name_has_nul(name))
+		return refuse(scan, name.p - 1, "a NUL in a member's name");
+	if (scan->name_count - object->first < NAMES_LINEAR_MAX &&
+	    json_names_have(scan, object->first, name))
+		return refuse(scan, name.p - 1, "a member's name stands twice");
+	memset(object->seen, 0xff, sizeof(object->seen));
+	return true;
 }
 
 static inline bool
 name_add(struct json_scan *scan, struct json_scan_object *object, struct json_name name)
 {
-	size_t count = scan->name_count - object->first;
-	uint64_t bit = name.escaped ? UINT64_MAX : name_bit(name);
-
-	if (name.escaped && name_has_nul(name))
-		return refuse(scan, name.p - 1, "a NUL in a member's name");
-	if (count < NAMES_LINEAR_MAX) {
-		if ((object->seen & bit) && name_known(scan, object->first, name))
+	if (name.escaped) {
+		if (!name_add_escaped(scan, object, name))
+			return false;
+	} else {
+		unsigned n = json_name_bit(name);
+		uint64_t bit = (uint64_t)1 << (n & 63), *word = &object->seen[n >> 6];
+		if ((*word & bit) && scan->name_count - object->first < NAMES_LINEAR_MAX &&
+		    json_names_have(scan, object->first, name))
 			return refuse(scan, name.p - 1, "a member's name stands twice");
-		object->seen |= bit;
+		*word |= bit;
 	}
 	if (scan->name_count == scan->name_cap)
-		names_grow(scan);
+		json_names_grow(scan);
 	scan->names[scan->name_count++] = name;
 	return true;
 }
@@ -356,20 +217,12 @@ name_add(struct json_scan *scan, struct json_scan_object *object, struct json_na
 static inline bool
 names_close(struct json_scan *scan, const struct json_scan_object *object)
 {
-	struct json_name *names = scan->names + object->first;
-	size_t count = scan->name_count - object->first;
+	const char *twice = NULL;
 
+	if (scan->name_count - object->first > NAMES_LINEAR_MAX)
+		twice = json_names_twice(scan, object->first);
 	scan->name_count = object->first;
-	if (count <= NAMES_LINEAR_MAX)
-		return true;
-	qsort(names, count, sizeof(*names), name_compare);
-	for (size_t i = 1; i < count; i++)
-		if (name_compare(&names[i - 1], &names[i]) == 0) {
-			const char *a = names[i - 1].p, *b = names[i].p;
-			return refuse(
-			    scan, (a > b ? a : b) - 1, "a member's name stands twice");
-		}
-	return true;
+	return !twice || refuse(scan, twice - 1, "a member's name stands twice");
 }
 
 /* --- objects, arrays, values --- */
@@ -384,8 +237,8 @@ object_open(struct json_scan *scan, struct json_scan_object *ret_object)
 	return true;
 }
 
-static inline bool
-object_member(
+static bool
+object_member_any(
     struct json_scan *scan, struct json_scan_object *object, struct json_name *ret_name)
 {
 	char c = peek(scan);
@@ -412,17 +265,56 @@ object_member(
 	return true;
 }
 
+/* The usual member: a comma, a name of up to 31 plain bytes, a colon, no blanks. */
+static inline bool
+object_member(
+    struct json_scan *scan, struct json_scan_object *object, struct json_name *ret_name)
+{
+#if defined(JSON_SIMD)
+	const char *p = scan->at, *quote;
+
+	if (scan->end - p > 2 * JSON_BLOCK + 3 &&
+	    (scan->name_count == object->first || *p++ == ',') && *p == '"') {
+		quote = json_block_quote(p + 1);
+		if (quote && quote[1] == ':') {
+			size_t len = (size_t)(quote - p) - 1;
+			uint64_t key = json_load8(p + 1);
+			if (len < sizeof(key))
+				key &= ((uint64_t)1 << 8 * len) - 1;
+			*ret_name =
+			    (struct json_name){ .p = p + 1, .len = (uint32_t)len, .key = key };
+			scan->at = quote + 2;
+			return name_add(scan, object, *ret_name);
+		}
+	}
+#endif
+	return object_member_any(scan, object, ret_name);
+}
+
+static bool scan_any(struct json_scan *scan);
+
+/* Steps over the value at the cursor; nothing was refused before. */
+static inline bool
+scan_value(struct json_scan *scan)
+{
+	const char *p = json_simple_end(scan->at, scan->end);
+
+	if (!p)
+		return scan_any(scan);
+	scan->at = p;
+	return true;
+}
+
 static bool
 scan_object(struct json_scan *scan)
 {
 	struct json_scan_object object;
 	struct json_name name;
-	struct slice raw;
 
 	if (!object_open(scan, &object))
 		return false;
 	while (object_member(scan, &object, &name))
-		if (!json_scan_value(scan, &raw))
+		if (!scan_value(scan))
 			return false;
 	return !scan->why;
 }
@@ -430,7 +322,6 @@ scan_object(struct json_scan *scan)
 static bool
 scan_array(struct json_scan *scan)
 {
-	struct slice raw;
 	char c;
 
 	if (++scan->depth > JSON_DEPTH_MAX)
@@ -439,7 +330,7 @@ scan_array(struct json_scan *scan)
 	c = peek(scan);
 	if (c != ']') {
 		for (;;) {
-			if (!json_scan_value(scan, &raw))
+			if (!scan_value(scan))
 				return false;
 			c = peek(scan);
 			if (c != ',')
@@ -454,29 +345,37 @@ scan_array(struct json_scan *scan)
 	return true;
 }
 
-bool
-json_scan_value(struct json_scan *scan, struct slice *ret_raw)
+static bool
+scan_any(struct json_scan *scan)
 {
 	struct json_name inner;
 	char c = peek(scan);
-	const char *start = scan->at;
-	bool ok;
+
+	switch (c) {
+	case '"': return scan_string(scan, &inner);
+	case '{': return scan_object(scan);
+	case '[': return scan_array(scan);
+	case 't': return scan_word(scan, "true", 4);
+	case 'f': return scan_word(scan, "false", 5);
+	case 'n': return scan_word(scan, "null", 4);
+	case '\0': return refuse(scan, scan->at, "a value expected");
+	default: return scan_number(scan);
+	}
+}
+
+bool
+json_scan_value(struct json_scan *scan, struct slice *ret_raw)
+{
+	const char *start;
 
 	if (scan->why)
 		return false;
-	switch (c) {
-	case '"': ok = scan_string(scan, &inner); break;
-	case '{': ok = scan_object(scan); break;
-	case '[': ok = scan_array(scan); break;
-	case 't': ok = scan_word(scan, "true", 4); break;
-	case 'f': ok = scan_word(scan, "false", 5); break;
-	case 'n': ok = scan_word(scan, "null", 4); break;
-	case '\0': return refuse(scan, scan->at, "a value expected");
-	default: ok = scan_number(scan); break;
-	}
-	if (ok)
-		*ret_raw = slice_of(start, (size_t)(scan->at - start));
-	return ok;
+	(void)peek(scan);
+	start = scan->at;
+	if (!scan_value(scan))
+		return false;
+	*ret_raw = slice_of(start, (size_t)(scan->at - start));
+	return true;
 }
 
 bool
@@ -490,6 +389,73 @@ json_scan_member(
     struct json_scan *scan, struct json_scan_object *object, struct json_name *ret_name)
 {
 	return !scan->why && object_member(scan, object, ret_name);
+}
+
+/* --- the members that a reader wants --- */
+
+static inline bool
+field_is(const struct json_field *field, const struct json_name *name)
+{
+	return field->len == name->len && json_load8(field->name) == name->key &&
+	       (name->len <= 8 || memcmp(field->name + 8, name->p + 8, name->len - 8) == 0);
+}
+
+/* Messages of one writer have one order: the field behind the last one is tried
+ * first. */
+static inline const struct json_field *
+field_find(const struct json_fields *fields, size_t *next, const struct json_name *name)
+{
+	size_t i = *next;
+
+	if (i < fields->count && !name->escaped && field_is(&fields->list[i], name)) {
+		*next = i + 1;
+		return &fields->list[i];
+	}
+	for (i = 0; i < fields->count; i++) {
+		const struct json_field *f = &fields->list[i];
+		if (name->escaped ? json_name_is(*name, slice_of(f->name, f->len))
+				  : field_is(f, name)) {
+			*next = i + 1;
+			return f;
+		}
+	}
+	return NULL;
+}
+
+bool
+json_scan_pick(
+    struct json_scan *scan, const struct json_fields *fields, struct json_picked *ret_picked)
+{
+	struct json_scan_object object;
+	struct json_name name;
+	struct json_picked picked = { 0 };
+	size_t next = 0;
+
+	if (peek(scan) != '{' || scan->why || !object_open(scan, &object))
+		return false;
+	picked.raw.p = scan->at - 1;
+	while (object_member(scan, &object, &name)) {
+		const struct json_field *f = field_find(fields, &next, &name);
+		const char *start;
+
+		(void)peek(scan);
+		start = scan->at;
+		if (f && f->inner && start < scan->end && *start == '{') {
+			if (!json_scan_pick(
+				scan, f->inner, (void *)((char *)ret_picked + f->inner_at)))
+				return false;
+		} else if (!scan_value(scan)) {
+			return false;
+		}
+		picked.count++;
+		picked.known += f && f->known;
+		if (f)
+			*(struct slice *)(void *)((char *)ret_picked + f->at) =
+			    slice_of(start, (size_t)(scan->at - start));
+	}
+	picked.raw.len = (size_t)(scan->at - picked.raw.p);
+	*ret_picked = picked;
+	return !scan->why;
 }
 
 bool

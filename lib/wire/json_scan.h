@@ -21,6 +21,7 @@ struct json_name {
 	const char *p;
 	uint32_t len;
 	bool escaped;
+	uint64_t key; /* the first eight bytes, zeros behind a shorter name */
 };
 
 struct json_scan {
@@ -35,8 +36,8 @@ struct json_scan {
 
 /* One open object. */
 struct json_scan_object {
-	size_t first;  /* its first name in the scan's list */
-	uint64_t seen; /* one bit a name: unset means not a duplicate */
+	size_t first;     /* its first name in the scan's list */
+	uint64_t seen[4]; /* one bit a name: unset means not a duplicate */
 };
 
 void json_scan_init(struct json_scan *scan, struct slice text);
@@ -55,6 +56,35 @@ bool json_scan_open(struct json_scan *scan, struct json_scan_object *ret_object)
  * of the object (the cursor is behind it) and on a refusal. */
 bool json_scan_member(
     struct json_scan *scan, struct json_scan_object *object, struct json_name *ret_name);
+
+/* A member that a reader wants: at tells where in the reader's struct its raw value
+ * goes (a struct slice). With inner, an object is picked from in turn, into the
+ * json_picked at inner_at. */
+enum { JSON_FIELD_NAME_MAX = 16 };
+struct json_fields;
+struct json_field {
+	char name[JSON_FIELD_NAME_MAX]; /* not terminated when full */
+	uint8_t len;
+	bool known; /* counted in json_picked.known */
+	uint16_t at, inner_at;
+	const struct json_fields *inner;
+};
+/* In the order in which they usually come. */
+struct json_fields {
+	const struct json_field *list;
+	size_t count;
+};
+/* How a struct begins that members are picked into. */
+struct json_picked {
+	size_t count, known; /* members; of them, those that known fields name */
+	struct slice raw;    /* the object */
+};
+
+/* Checks the object at the cursor and picks fields out of it; *ret_picked begins
+ * the reader's struct, and slots of missing members are left alone. False on a
+ * refusal and when there is no object. */
+bool json_scan_pick(
+    struct json_scan *scan, const struct json_fields *fields, struct json_picked *ret_picked);
 
 /* Only blanks may follow. */
 bool json_scan_end(struct json_scan *scan);

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json_string.h"
 
+const bool json_simple_escapes[256] = { ['"'] = true,
+	['\\'] = true,
+	['/'] = true,
+	['b'] = true,
+	['f'] = true,
+	['n'] = true,
+	['r'] = true,
+	['t'] = true };
+
 int
 json_hex4(const char *p, const char *end)
 {
@@ -89,4 +98,35 @@ json_byte(struct json_bytes *bytes)
 	case 'u': read_unicode(bytes); return bytes->pending[bytes->pending_at++];
 	default: return (unsigned char)c;
 	}
+}
+
+static inline bool
+tail_byte(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+size_t
+json_utf8_len(const char *at, const char *end)
+{
+	const unsigned char *p = (const unsigned char *)at;
+	size_t left = (size_t)(end - at);
+
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		return left >= 2 && tail_byte(p[1]) ? 2 : 0;
+	if (p[0] >= 0xe0 && p[0] <= 0xef) {
+		if (left < 3 || !tail_byte(p[1]) || !tail_byte(p[2]))
+			return 0;
+		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+			return 0;
+		return 3;
+	}
+	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+		if (left < 4 || !tail_byte(p[1]) || !tail_byte(p[2]) || !tail_byte(p[3]))
+			return 0;
+		if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
 }

@@ -143,7 +143,7 @@ item_decode(
 	enum fate fate;
 
 	*item = (struct item){ .message = message };
-	fate = change_read(message.value, &item->change, err);
+	fate = change_reader_read(plan->fact_change, message.value, &item->change, err);
 	if (fate == FATE_DONE)
 		fate = decode_kind(item, plan, arena, err);
 	if (fate == FATE_HALT)

@@ -63,6 +63,7 @@ sources_fill(struct enrich_plan *plan, struct err *err)
 			    source->column_count, (size_t)plan->pipeline->enrich.cache_bytes,
 			    plan->pipeline->enrich.cache_ttl_ms);
 	}
+	plan->fact_change = change_reader_new();
 	plan->fact_row = row_plan_new(plan->fact->columns, plan->fact->column_count);
 	(void)snprintf(
 	    plan->table, sizeof plan->table, "%s.%s", plan->fact->schema, plan->fact->table);
@@ -108,6 +109,7 @@ enrich_plan_free(struct enrich_plan *plan)
 	for (size_t i = 0; plan->members && i < plan->result_count; i++)
 		buf_finish(&plan->members[i]);
 	free(plan->members);
+	change_reader_free(plan->fact_change);
 	row_plan_free(plan->fact_row);
 	sql_query_free(plan->query);
 	free(plan);

@@ -27,7 +27,8 @@ struct enrich_plan {
 	const struct pipeline *pipeline;
 	struct sql_query *query;
 	const struct sql_source *fact;
-	struct row_plan *fact_row; /* reads the fact's used columns */
+	struct change_reader *fact_change; /* reads the fact's events */
+	struct row_plan *fact_row;         /* reads the fact's used columns */
 	size_t source_count;
 	struct lookup *lookups[SQL_SOURCES_MAX];       /* [0]: the fact itself, by key */
 	struct dimension *dimensions[SQL_SOURCES_MAX]; /* caches; [0] is NULL */

@@ -79,7 +79,7 @@ write_events(void)
 }
 
 static double
-bytes_per_second(struct row_plan *plan)
+bytes_per_second(struct change_reader *reader, struct row_plan *plan)
 {
 	double start = cpu_seconds();
 	struct value values[COLUMNS];
@@ -89,7 +89,7 @@ bytes_per_second(struct row_plan *plan)
 	for (int round = 0; round < ROUNDS; round++)
 		for (unsigned i = 0; i < EVENTS; i++) {
 			arena_reset(&arena);
-			must(change_read(events[i], &change, &err) == FATE_DONE);
+			must(change_reader_read(reader, events[i], &change, &err) == FATE_DONE);
 			must(row_read(plan, change.after, change.schema, &arena, values,
 				 &err) == FATE_DONE);
 			must(values[0].i == (int64_t)i);
@@ -133,6 +133,7 @@ figure(const char *name, double value, const char *unit, double bound)
 int
 main(void)
 {
+	struct change_reader *reader = change_reader_new();
 	struct row_plan *plan = row_plan_new(columns, COLUMNS);
 	double ours[RUNS], ratio[RUNS];
 	int missed;
@@ -140,13 +141,14 @@ main(void)
 	arena_init(&arena, 1 << 20);
 	write_events();
 	for (int run = 0; run < RUNS; run++) {
-		ours[run] = bytes_per_second(plan);
+		ours[run] = bytes_per_second(reader, plan);
 		ratio[run] = ours[run] / bytes_per_second_jansson();
 	}
 	qsort(ours, RUNS, sizeof(*ours), compare);
 	qsort(ratio, RUNS, sizeof(*ratio), compare);
 	missed = figure("decode_rate", ours[RUNS / 2] / 1e9, "GB/s", 1);
 	missed |= figure("decode_vs_jansson", ratio[RUNS / 2], "ratio", 25);
+	change_reader_free(reader);
 	row_plan_free(plan);
 	arena_finish(&arena);
 	buf_finish(&text);

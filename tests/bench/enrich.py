@@ -4,8 +4,8 @@
 
 Prints a line a figure: NAME VALUE UNIT BOUND ok|MISS; exit 1 on a MISS. Without arguments all
 of it. CPU is user+sys of the process, RSS its VmHWM; medians of RUNS runs, copy loop and worker
-in turns. It works on the stack's instance `bench`, which it starts and stops when that does not
-run yet. Environment: BENCH_N events (1000000), BENCH_RUNS (3), BENCH_SECONDS of each paced
+in turns. It works on the stack's instance SLUICE_TEST_INSTANCE (bench), which it starts and stops
+when that does not run yet. Environment: BENCH_N events (1000000), BENCH_RUNS (3), BENCH_SECONDS of each paced
 run (20), BENCH_KEEP=1 leaves the instance running."""
 import os
 import pathlib
@@ -29,6 +29,7 @@ N = int(os.environ.get("BENCH_N", 1_000_000))
 RUNS = int(os.environ.get("BENCH_RUNS", 3))
 SECONDS = int(os.environ.get("BENCH_SECONDS", 20))
 ROWS, BYTES = 10_000, 8 << 20  # the pipeline's defaults
+INSTANCE = os.environ.get("SLUICE_TEST_INSTANCE", "bench")
 SOURCE, OUT, COPIED = "bench.public.engagement_events", "bench.enriched", "bench.copied"
 PARTITIONS = range(4)
 missed = []
@@ -56,10 +57,10 @@ class Place:
     """The instance, its topics, its contents and the pipeline file."""
 
     def __init__(self, folder):
-        self.was_up = subprocess.run([STACK, "status", "bench"], capture_output=True, text=True).stdout
+        self.was_up = subprocess.run([STACK, "status", INSTANCE], capture_output=True, text=True).stdout
         self.was_up = not re.search(r"^(postgres|kafka) .*down", self.was_up, re.M)
-        subprocess.run([STACK, "up", "bench", "postgres", "kafka"], check=True, stdout=sys.stderr)
-        for line in subprocess.run([STACK, "env", "bench"], check=True, capture_output=True, text=True).stdout.splitlines():
+        subprocess.run([STACK, "up", INSTANCE, "postgres", "kafka"], check=True, stdout=sys.stderr)
+        for line in subprocess.run([STACK, "env", INSTANCE], check=True, capture_output=True, text=True).stdout.splitlines():
             name, value = line.removeprefix("export ").split("=", 1)
             os.environ[name] = value
         self.brokers = os.environ["SLUICE_KAFKA"]
@@ -134,7 +135,7 @@ enrich:
 
     def leave(self):
         if not self.was_up and not os.environ.get("BENCH_KEEP"):
-            subprocess.run([STACK, "down", "bench", "postgres", "kafka"], stdout=sys.stderr)
+            subprocess.run([STACK, "down", INSTANCE, "postgres", "kafka"], stdout=sys.stderr)
 
 
 class Worker:

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* json_shape.h -- what the messages of one writer share: all that stands between
+ * their scalars.
+ *
+ * A shape is learned from a text that has passed the strict scan. A text with the same
+ * bytes between its scalars, and with good scalars in their places, is as good: it has
+ * the same brackets and the same names, so neither depth nor duplicates are looked at
+ * again. What does not fit may still be JSON: the caller then scans it. The shape owns
+ * a copy of the bytes in between and borrows nothing. */
+#ifndef WIRE_JSON_SHAPE_H
+#define WIRE_JSON_SHAPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum { JSON_SHAPE_VALUES = 256, JSON_SHAPE_BYTES = 1 << 16 };
+
+struct json_shape {
+	struct buf between; /* the pieces before each value and behind the last */
+	uint32_t count;     /* values */
+	uint32_t lens[JSON_SHAPE_VALUES + 1];
+};
+
+/* Where a text's values ended: ends[0] is its first byte, ends[i + 1] the byte behind
+ * the value of number i. */
+struct json_ends {
+	const char *ends[JSON_SHAPE_VALUES + 1];
+};
+
+/* text has passed the scan, without blanks around it. What lies in fixed is expected
+ * byte for byte, scalars too. False: there is too much of it to be worth it, and the
+ * shape fits nothing. */
+bool json_shape_learn(struct json_shape *shape, struct slice text, struct slice fixed,
+    struct json_ends *ret_ends);
+
+/* Whether text fits, and so is JSON; *ret_ends is written to in any case. */
+bool json_shape_fits(
+    const struct json_shape *shape, struct slice text, struct json_ends *ret_ends);
+
+void json_shape_finish(struct json_shape *shape);
+
+#endif
