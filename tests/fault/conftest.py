@@ -1,7 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One pipeline for all faults, one line a run: what was done to it, with which seed, how it ended.
+
+SLUICE_FAULT_N runs a fault (3), SLUICE_FAULT_SEED is the first run's seed (else at random), and
+SLUICE_FAULT_LOG names a file that gets a JSON line a run."""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import time
+
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+from engagement import ROOT  # noqa: E402
+from harness import Stream  # noqa: E402
+
+RUNS = int(os.environ.get("SLUICE_FAULT_N") or 3)
+SEED = int(os.environ.get("SLUICE_FAULT_SEED") or random.SystemRandom().randrange(1 << 30))
+LOG = os.environ.get("SLUICE_FAULT_LOG")
+_runs = []
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _servers(stack):
     """Every test of this folder may use the test instance by its SLUICE_* variables."""
+
+
+@pytest.fixture(scope="session")
+def _stream(stack, tmp_path_factory):
+    stream = Stream(tmp_path_factory.mktemp("faults")).start()
+    yield stream
+    codes = stream.stop()
+    assert all(code == 0 for code in codes.values()), f"exit codes {codes}: logs in {stream.folder}"
+
+
+@pytest.fixture
+def stream(_stream):
+    """The pipeline with everything running, whatever the run before did to it."""
+    _stream.mend()
+    yield _stream
+    _stream.mend()
+
+
+def pytest_generate_tests(metafunc):
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", [SEED + run for run in range(RUNS)])
+
+
+def _commit():
+    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def pytest_runtest_logreport(report):
+    if report.when != "call" or "seed" not in getattr(report, "keywords", {}) and "[" not in report.nodeid:
+        return
+    name, _, seed = report.nodeid.split("::")[1].removeprefix("test_").rstrip("]").partition("[")
+    if not seed.isdigit():
+        return
+    _runs.append({"commit": _commit(), "fault": name, "seed": int(seed), "seconds": round(report.duration, 1),
+                  "result": report.outcome, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+    if LOG and report.outcome != "skipped":
+        with open(LOG, "a", encoding="utf-8") as log:
+            log.write(json.dumps(_runs[-1]) + "\n")
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.section("faults")
+    for run in _runs:
+        terminalreporter.write_line(
+            f"{run['seconds']:7.1f} s  {run['fault']:<24} seed {run['seed']:<11} {run['result']}")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sluice-enrich killed, stopped, joined by others and asked to leave, while records come."""
+import random
+import signal
+import time
+
+from engagement import SOURCE, postgres, wait_for
+
+
+def test_enrich_kill(stream, seed):
+    dice = random.Random(seed)
+    generate = stream.generate(2000, seed, rate="1000/s")
+    for _ in range(4):
+        time.sleep(dice.uniform(0.2, 1.2))
+        stream.workers["enrich"].kill()
+        stream.workers["enrich"].start()
+    stream.check(generate)
+
+
+class Lookup:
+    """Holds enrich in the middle of a batch: its lookup waits for a lock on the dimension."""
+
+    def __init__(self):
+        self.blocker = postgres()
+        self.blocker.autocommit = False
+
+    def hold(self):
+        self.blocker.execute("LOCK TABLE content IN ACCESS EXCLUSIVE MODE")
+        with postgres() as pg:
+            pg.execute("INSERT INTO engagement_events (content_id, user_id, event_type, event_ts) "
+                       "SELECT gen_random_uuid(), gen_random_uuid(), 'play', now() FROM generate_series(1, 40)")
+            wait_for("a blocked lookup", 20, lambda: pg.execute(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'sluice_enrich'"
+            ).fetchone()[0], every=0.02)
+
+    def release(self):
+        self.blocker.rollback()
+        self.blocker.close()
+
+
+def test_enrich_stop_zombie(stream, seed):
+    """Stopped with a batch in hand for longer than its session; the other takes over; the
+    zombie wakes, and its transaction is refused."""
+    dice = random.Random(seed)
+    zombie = stream.workers["enrich"]
+    generate = stream.generate(2000, seed, rate="1000/s")
+    time.sleep(dice.uniform(0.3, 1.0))
+    lookup = Lookup()
+    try:
+        lookup.hold()
+        zombie.process.send_signal(signal.SIGSTOP)
+    finally:
+        lookup.release()
+    before = zombie.log.stat().st_size
+    stream.slot(1)
+    ends = stream.ends(SOURCE)
+    wait_for("the take-over", 40, lambda: stream.behind("enrich", SOURCE, ends))
+    zombie.process.send_signal(signal.SIGCONT)
+    refused = ("event=abort", "kafka_txn", "FENCED", "exit=3")
+    wait_for("the refusal", 20, lambda: any(
+        word in zombie.log.read_text(errors="replace")[before:] for word in refused) or zombie.tail(5))
+    stream.check(generate)
+
+
+def test_enrich_scale(stream, seed):
+    """1 -> 3 -> 2 workers under load."""
+    dice = random.Random(seed)
+    generate = stream.generate(3000, seed, rate="1000/s")
+    for slot in (1, 2):
+        time.sleep(dice.uniform(0.2, 0.8))
+        stream.slot(slot)
+    time.sleep(dice.uniform(0.5, 1.5))
+    assert stream.drop_slot(dice.choice((1, 2))) == 0
+    stream.check(generate)
+
+
+def test_sigterm_drain(stream, seed):
+    """SIGTERM in mid-batch: it finishes or leaves the batch, and nothing is done twice."""
+    dice = random.Random(seed)
+    generate = stream.generate(2000, seed, rate="1000/s")
+    for _ in range(3):
+        time.sleep(dice.uniform(0.6, 1.2))
+        began = time.monotonic()
+        assert stream.workers["enrich"].stop(timeout=20) == 0, stream.workers["enrich"].tail()
+        assert time.monotonic() - began < 20
+        stream.workers["enrich"].start()
+    stream.check(generate)
