@@ -89,16 +89,24 @@ argv_redis() {
 ready_redis() { [[ $(redis-cli -h 127.0.0.1 -p "$(port redis)" ping 2>/dev/null) == PONG ]]; }
 
 # --- Kafka: one node, broker and controller in one ---
+# Where the table of ports has `proxied` and `proxy`, clients of the listener PROXIED are told to
+# come through the port `proxy`, where a fault test puts its proxy; all others never see it.
 prepare_kafka() {
-	local conf=$dir/conf/kafka.properties data=$dir/data/kafka
+	local conf=$dir/conf/kafka.properties data=$dir/data/kafka at=127.0.0.1 listen='' tell=''
 	[[ -d $deps/kafka ]] || die "Kafka is not there: run 'tests/stack/stack install'"
+	if has_port proxied; then
+		listen=,PROXIED://$at:$(port proxied)
+		tell=,PROXIED://$at:$(port proxy)
+	fi
 	cat >"$conf" <<-END
 		process.roles=broker,controller
 		node.id=1
-		controller.quorum.voters=1@127.0.0.1:$(port controller)
+		controller.quorum.voters=1@$at:$(port controller)
 		controller.listener.names=CONTROLLER
-		listeners=PLAINTEXT://127.0.0.1:$(port kafka),CONTROLLER://127.0.0.1:$(port controller)
-		advertised.listeners=PLAINTEXT://127.0.0.1:$(port kafka)
+		listeners=PLAINTEXT://$at:$(port kafka)$listen,CONTROLLER://$at:$(port controller)
+		advertised.listeners=PLAINTEXT://$at:$(port kafka)$tell
+		listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+		inter.broker.listener.name=PLAINTEXT
 		log.dirs=$data
 		auto.create.topics.enable=false
 		offsets.topic.replication.factor=1
