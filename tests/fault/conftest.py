@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pipeline for all faults, one line a run: what was done to it, with which seed, how it ended.
-
-SLUICE_FAULT_N runs a fault (3), SLUICE_FAULT_SEED is the first run's seed (else at random), and
-SLUICE_FAULT_LOG names a file that gets a JSON line a run."""
+"""One pipeline for all faults, one line a run: what was done to it, with which seed, how it ended."""
 import json
 import os
 import pathlib
@@ -37,11 +34,12 @@ def _stream(stack, tmp_path_factory):
 
 
 @pytest.fixture
-def stream(_stream):
+def stream(_stream, request):
     """The pipeline with everything running, whatever the run before did to it."""
-    _stream.mend()
+    sinks = getattr(request.module, "SINKS", ())
+    _stream.mend(sinks)
     yield _stream
-    _stream.mend()
+    _stream.mend(sinks)
 
 
 def pytest_generate_tests(metafunc):
@@ -50,19 +48,18 @@ def pytest_generate_tests(metafunc):
 
 
 def _commit():
-    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+                          capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def pytest_runtest_logreport(report):
-    if report.when != "call" or "seed" not in getattr(report, "keywords", {}) and "[" not in report.nodeid:
-        return
-    name, _, seed = report.nodeid.split("::")[1].removeprefix("test_").rstrip("]").partition("[")
-    if not seed.isdigit():
+    name, _, seed = report.nodeid.rpartition("::")[2].removeprefix("test_").rstrip("]").partition("[")
+    if "tests/fault/" not in report.nodeid or report.when != "call" or not seed.isdigit() or report.skipped:
         return
     _runs.append({"commit": _commit(), "fault": name, "seed": int(seed), "seconds": round(report.duration, 1),
                   "result": report.outcome, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
-    if LOG and report.outcome != "skipped":
+    if LOG:
         with open(LOG, "a", encoding="utf-8") as log:
             log.write(json.dumps(_runs[-1]) + "\n")
 

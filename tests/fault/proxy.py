@@ -32,6 +32,8 @@ class Proxy:
         async def leave():
             self._server.close()
             self._cut()
+            while self._pairs:
+                await asyncio.sleep(0.01)
         self._call(leave())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)

@@ -10,7 +10,7 @@ from lookup import Lookup
 
 def test_enrich_kill(stream, seed):
     dice = random.Random(seed)
-    generate = stream.generate(2000, seed, rate="1000/s")
+    generate = stream.generate(2000, seed)
     for _ in range(4):
         time.sleep(dice.uniform(0.2, 1.2))
         stream.workers["enrich"].kill()
@@ -23,7 +23,7 @@ def test_enrich_stop_zombie(stream, seed):
     zombie wakes, and its transaction is refused."""
     dice = random.Random(seed)
     zombie = stream.workers["enrich"]
-    generate = stream.generate(2000, seed, rate="1000/s")
+    generate = stream.generate(2000, seed)
     time.sleep(dice.uniform(0.3, 1.0))
     lookup = Lookup()
     try:
@@ -45,7 +45,7 @@ def test_enrich_stop_zombie(stream, seed):
 def test_enrich_scale(stream, seed):
     """1 -> 3 -> 2 workers under load."""
     dice = random.Random(seed)
-    generate = stream.generate(3000, seed, rate="1000/s")
+    generate = stream.generate(3000, seed)
     for slot in (1, 2):
         time.sleep(dice.uniform(0.2, 0.8))
         stream.slot(slot)
@@ -57,7 +57,7 @@ def test_enrich_scale(stream, seed):
 def test_sigterm_drain(stream, seed):
     """SIGTERM in mid-batch: it finishes or leaves the batch, and nothing is done twice."""
     dice = random.Random(seed)
-    generate = stream.generate(2000, seed, rate="1000/s")
+    generate = stream.generate(2000, seed)
     for _ in range(3):
         time.sleep(dice.uniform(0.6, 1.2))
         began = time.monotonic()

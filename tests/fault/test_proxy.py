@@ -52,7 +52,7 @@ def _direct_again(_stream):
 def test_proxy_cut(proxied, _proxy, seed):
     """Connections reset, refused and silent."""
     dice = random.Random(seed)
-    generate = proxied.generate(2000, seed, rate="1000/s")
+    generate = proxied.generate(2000, seed)
     for _ in range(5):
         time.sleep(dice.uniform(0.1, 0.6))
         dice.choice((_proxy.cut, _proxy.cut, lambda: _proxy.stall(dice.uniform(0.2, 2)),

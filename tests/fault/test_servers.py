@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers around the workers die and come back."""
 import random
-import threading
 import time
 
-from engagement import run, wait_for
-from harness import INSTANCE, STACK
+from engagement import wait_for
 from lookup import Lookup
 
 
 def test_broker_kill(stream, seed):
     dice = random.Random(seed)
-    generate = stream.generate(2000, seed, rate="1000/s")
+    generate = stream.generate(2000, seed)
     time.sleep(dice.uniform(0.5, 1.5))
     stream.kill_server("kafka")
     time.sleep(dice.uniform(0, 1))
@@ -22,7 +20,7 @@ def test_broker_kill(stream, seed):
 def test_postgres_restart(stream, seed):
     """Postgres goes while a lookup waits in it; the batch is kept and asked again."""
     dice = random.Random(seed)
-    generate = stream.generate(1000, seed, rate="1000/s")
+    generate = stream.generate(1000, seed)
     assert generate.process.wait(timeout=60) == 0, generate.tail()
     lookup = Lookup()
     lookup.hold()
@@ -30,35 +28,19 @@ def test_postgres_restart(stream, seed):
     if dice.random() < 0.5:
         stream.kill_server("postgres")
     else:
-        run(STACK, "down", INSTANCE, "postgres")
+        stream.down("postgres")
     time.sleep(dice.uniform(0, 1))
     stream.up("postgres")
     wait_for("the connector", 60, stream.connector_runs, every=1)
-    stream.check(stream.generate(500, seed, rate="1000/s"))
+    stream.check(stream.generate(500, seed))
 
 
 def test_connect_kill(stream, seed):
     """Debezium dies in mid-stream and sends again what it had not marked as sent."""
     dice = random.Random(seed)
-    generate = stream.generate(2000, seed, rate="1000/s")
+    generate = stream.generate(2000, seed)
     time.sleep(dice.uniform(0.3, 1.8))
     stream.kill_server("connect")
     stream.up("connect")
     wait_for("the connector", 60, stream.connector_runs, every=0.5)
-    stream.check(generate)
-
-
-def test_clickhouse_kill(stream, seed):
-    """The server dies while it inserts, and the worker that inserts."""
-    dice = random.Random(seed)
-    generate = stream.generate(2000, seed, rate="1000/s")
-    for _ in range(2):
-        time.sleep(dice.uniform(0.3, 0.9))
-        stream.kill_server("clickhouse")
-        up = threading.Thread(target=stream.up, args=("clickhouse",))
-        up.start()
-        time.sleep(dice.uniform(0, 0.5))
-        stream.workers["clickhouse"].kill()
-        stream.workers["clickhouse"].start()
-        up.join()
     stream.check(generate)

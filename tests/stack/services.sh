@@ -129,6 +129,8 @@ argv_kafka() {
 ready_kafka() { timeout 5 kcat -L -m 2 -b "127.0.0.1:$(port kafka)" >/dev/null 2>&1; }
 
 # --- Connect, distributed: connectors and offsets live in Kafka and survive a restart ---
+# A task that cannot stop because its broker is away is waited for: one that Connect abandons keeps
+# Debezium's slot and metrics, and its successor waits a minute for them.
 prepare_connect() {
 	[[ -d $deps/debezium ]] || die "Debezium is not there: run 'tests/stack/stack install'"
 	cat >"$dir/conf/connect.properties" <<-END
@@ -150,6 +152,7 @@ prepare_connect() {
 		topic.creation.enable=false
 		offset.flush.interval.ms=1000
 		scheduled.rebalance.max.delay.ms=0
+		task.shutdown.graceful.timeout.ms=60000
 		plugin.path=$deps/debezium
 		plugin.discovery=service_load
 	END
