@@ -107,6 +107,9 @@ check: all unit golden lint ## unit, golden and lint: seconds, no servers
 test: install-deps ## everything: check, then real servers and independent clients
 	@$(MAKE) --no-print-directory check stack
 	@tests/run
+oracle: install-deps $(OUT)/tests/golden/sqleval ## random SQL asked of lib/sql and a real Postgres: make oracle COUNT=1000000 SEED=7
+	@SLUICE_ORACLE_PAIRS=$(or $(COUNT),100000) $(if $(SEED),SLUICE_ORACLE_SEED=$(SEED)) SLUICE_SQLEVAL=$(OUT)/tests/golden/sqleval \
+		SLUICE_TEST_SERVICES=postgres tests/run tests/integration/test_oracle.py -s
 fault: install-deps ## more kills: make fault NAME=enrich_kill N=20 SEED=7; appends to tests/fault/runs.ndjson
 	@$(MAKE) --no-print-directory all stack
 	@SLUICE_FAULT_N=$(or $(N),20) SLUICE_FAULT_SEED=$(SEED) SLUICE_FAULT_LOG=tests/fault/runs.ndjson tests/run tests/fault $(if $(NAME),-k $(NAME))
@@ -129,6 +132,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-enrich bench-clickhouse fuzz format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-enrich bench-clickhouse fuzz oracle format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)

@@ -188,5 +188,6 @@ static const struct sql_function rows[] = {
 	{ "round", N, 2, { N, I4 }, round_numeric },
 	{ "trunc", N, 1, { N }, trunc_numeric },
 	{ "trunc", N, 2, { N, I4 }, trunc_numeric },
+	{ "trunc", TYPE_MACADDR, 1, { TYPE_MACADDR }, NULL, 0, "not on macaddr" },
 };
 const struct sql_function_table sql_functions_arith = { rows, sizeof(rows) / sizeof(rows[0]) };

@@ -17,10 +17,34 @@ settle_collation(struct sql_node *node, struct sql_node *const *args, size_t arg
 	}
 }
 
+/* What Postgres calls stable: the answer may hang on the session's settings, so its
+ * planner leaves such a call alone even when all arguments are constants. */
+static bool
+is_stable(const struct sql_node *node)
+{
+	enum type_kind first = node->args[0]->type.kind, to = node->type.kind;
+	bool zoned = to == TYPE_TIMESTAMPTZ;
+
+	if (node->fn == sql_cast_output)
+		return first == TYPE_DATE || first == TYPE_TIMESTAMP ||
+		       first == TYPE_TIMESTAMPTZ || first == TYPE_INTERVAL ||
+		       first == TYPE_ENUM;
+	if (node->fn == sql_cast_input)
+		return to == TYPE_DATE || to == TYPE_TIME || to == TYPE_TIMESTAMP ||
+		       to == TYPE_TIMESTAMPTZ || to == TYPE_INTERVAL || to == TYPE_ENUM;
+	if (node->fn == sql_cast_typmod)
+		return false;
+	for (size_t i = 0; i < node->argc; i++)
+		zoned |= node->args[i]->type.kind == TYPE_TIMESTAMPTZ;
+	/* comparisons, differences and to_timestamp() hang on nothing */
+	return node->loose ||
+	       (zoned && to != TYPE_BOOL && to != TYPE_INTERVAL && first != TYPE_FLOAT8);
+}
+
 /* All arguments are constants: the call's value is one too, unless it fails, which it
  * may then do for each row. */
-static struct sql_node *
-folded(struct sql_compiler *c, struct sql_node *node)
+struct sql_node *
+sql_fold_call(struct sql_compiler *c, struct sql_node *node)
 {
 	const struct value *args[SQL_ARGS_MAX];
 	struct value value = { .state = VALUE_SET };
@@ -43,7 +67,7 @@ folded(struct sql_compiler *c, struct sql_node *node)
 		if (args[i] && args[i]->state != VALUE_SET && !node->loose)
 			value.state = VALUE_NULL; /* whatever the others are */
 	}
-	if (constants < node->argc && value.state == VALUE_SET)
+	if (value.state == VALUE_SET && (constants < node->argc || is_stable(node)))
 		return node;
 	if (value.state == VALUE_SET)
 		fate = node->fn(&call);
@@ -56,8 +80,8 @@ folded(struct sql_compiler *c, struct sql_node *node)
 	return constant;
 }
 
-struct sql_node *
-sql_call_node(struct sql_compiler *c, sql_fn *fn, struct pgtype type, struct sql_node **args,
+static struct sql_node *
+unfolded(struct sql_compiler *c, sql_fn *fn, struct pgtype type, struct sql_node **args,
     size_t argc, const struct sql_extra *extra, bool loose, long location)
 {
 	struct sql_node *node = sql_node_new(c, NODE_CALL, type, location);
@@ -70,7 +94,14 @@ sql_call_node(struct sql_compiler *c, sql_fn *fn, struct pgtype type, struct sql
 	node->loose = loose;
 	if (sql_type_is_string((int)type.kind))
 		settle_collation(node, args, argc);
-	return folded(c, node);
+	return node;
+}
+
+struct sql_node *
+sql_call_node(struct sql_compiler *c, sql_fn *fn, struct pgtype type, struct sql_node **args,
+    size_t argc, const struct sql_extra *extra, bool loose, long location)
+{
+	return sql_fold_call(c, unfolded(c, fn, type, args, argc, extra, loose, location));
 }
 
 static bool
@@ -138,14 +169,20 @@ call_function(
 		if (!cast[i])
 			return NULL;
 	}
+	if (f->flags & FN_SWAP) {
+		struct sql_node *second = cast[0];
+
+		cast[0] = cast[1];
+		cast[1] = second;
+	}
 	settle_collation(&joined, args, f->argc);
 	extra->from = f->argc ? cast[0]->type : sql_type_plain(TYPE_TEXT);
 	extra->to = sql_type_plain(f->result);
 	extra->cases = joined.collation == COLLATION_C ? NULL : c->cases;
-	node = sql_call_node(
-	    c, f->fn, extra->to, cast, f->argc, extra, f->flags & FN_LOOSE, location);
+	node =
+	    unfolded(c, f->fn, extra->to, cast, f->argc, extra, f->flags & FN_LOOSE, location);
 	node->name = f->name;
-	return node;
+	return c->keep_call ? node : sql_fold_call(c, node);
 }
 
 /* Equality of types that are compared as their text: enums, inet and the like. */

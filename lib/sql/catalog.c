@@ -95,7 +95,7 @@ get_array(struct reader *r, const json_t *object, const char *member)
 static enum sql_collation
 get_collation(struct reader *r, const json_t *object, const char *member)
 {
-	static const char *const names[] = { "none", "C", "bytes", "locale", "other",
+	static const char *const names[] = { "none", "bytes", "locale", "C", "other",
 		"nondeterministic" };
 	const char *name = get_text(r, object, member);
 

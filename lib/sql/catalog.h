@@ -19,9 +19,9 @@
 
 enum sql_collation {                /* in the order in which one takes over from another */
 	COLLATION_NONE,             /* not a text type, or a literal */
+	COLLATION_BYTES,            /* the database's C.UTF-8: order by bytes, its cases */
+	COLLATION_LOCALE,           /* the database's: order by locale, so equality only */
 	COLLATION_C,                /* C, POSIX: order by bytes, ASCII has cases */
-	COLLATION_BYTES,            /* C.UTF-8: order by bytes, the database's cases */
-	COLLATION_LOCALE,           /* deterministic, order by locale: equality only */
 	COLLATION_OTHER,            /* the same with cases other than the database's */
 	COLLATION_NONDETERMINISTIC, /* not even equality: refused */
 };

@@ -18,6 +18,15 @@ wrap(struct sql_compiler *c, struct sql_node *arg, struct pgtype type)
 {
 	struct sql_node *node = sql_node_new(c, NODE_RELABEL, type, arg->location);
 
+	/* a constant stays one, but the session's zone stands between these two types */
+	if (arg->kind == NODE_CONST &&
+	    (type.kind == TYPE_TIMESTAMPTZ) == (arg->type.kind == TYPE_TIMESTAMPTZ)) {
+		node->kind = NODE_CONST;
+		node->value = arg->value;
+		node->collation = arg->collation;
+		node->collation_explicit = arg->collation_explicit;
+		return node;
+	}
 	node->collation = arg->collation;
 	node->collation_explicit = arg->collation_explicit;
 	node->args = sql_alloc(c, sizeof(*node->args));
@@ -59,6 +68,7 @@ static struct sql_node *
 read_literal(struct sql_compiler *c, struct sql_node *node, struct pgtype to)
 {
 	struct pgtype plain = to;
+	struct sql_node *read;
 	struct value value = { .state = VALUE_NULL };
 	const struct value *args[1] = { &node->value };
 	struct sql_call call = { .arg = args,
@@ -84,7 +94,12 @@ read_literal(struct sql_compiler *c, struct sql_node *node, struct pgtype to)
 			return NULL;
 		}
 	}
-	return sql_const(c, plain, value, node->location);
+	read = sql_const(c, plain, value, node->location);
+	if (sql_type_is_string((int)to.kind)) {
+		read->collation = node->collation;
+		read->collation_explicit = node->collation_explicit;
+	}
+	return read;
 }
 
 static bool
@@ -119,8 +134,7 @@ through_text(struct sql_compiler *c, struct sql_node *node, struct pgtype to)
 		    kind == TYPE_CIDR || kind == TYPE_MACADDR)
 			return sql_no(c, node->location,
 			    "a cast of text to %s is not in the subset", sql_type_words(to));
-		node = sql_coerce(c, node, sql_type_plain(TYPE_TEXT), CAST_IMPLICIT);
-		return node ? cast_call(c, node, to, sql_cast_input) : NULL;
+		return cast_call(c, node, to, sql_cast_input); /* char(n) with its blanks */
 	}
 	return no_cast(c, node, to);
 }

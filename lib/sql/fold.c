@@ -28,6 +28,7 @@ stand_in(struct sql_compiler *c, struct sql_node *node, struct sql_node *by)
 		made->args = sql_alloc(c, sizeof(*made->args));
 		made->args[made->argc++] = by;
 	}
+	made->domain = node->domain;
 	made->collation = node->collation;
 	made->collation_explicit = node->collation_explicit;
 	return made;
@@ -114,7 +115,24 @@ fold_nullif(struct sql_compiler *c, struct sql_node *node)
 		if (is_const(node->args[i]) && node->args[i]->value.state != VALUE_SET)
 			return stand_in(c, node, node->args[1]);
 	}
-	return node;
+	if (is_true(node->args[0]))
+		return sql_const(c, node->type, (struct value){ 0 }, node->location);
+	return is_const(node->args[0]) ? stand_in(c, node, node->args[1]) : node;
+}
+
+static struct sql_node *
+fold_distinct(struct sql_compiler *c, struct sql_node *node)
+{
+	bool null[2], distinct;
+
+	if (!is_const(node->args[1]) || !is_const(node->args[2]))
+		return node;
+	for (size_t i = 0; i < 2; i++)
+		null[i] = node->args[i + 1]->value.state != VALUE_SET;
+	if (!null[0] && !null[1] && !is_const(node->args[0]))
+		return node;
+	distinct = null[0] != null[1] || (!null[0] && !is_true(node->args[0]));
+	return bool_const(c, distinct != node->negate, node->location);
 }
 
 static struct sql_node *
@@ -145,6 +163,8 @@ sql_fold(struct sql_compiler *c, struct sql_node *node)
 		return fold_case(c, node);
 	if (node->kind == NODE_NULLIF)
 		return fold_nullif(c, node);
+	if (node->kind == NODE_DISTINCT)
+		return fold_distinct(c, node);
 	if (node->kind == NODE_COALESCE)
 		return fold_coalesce(c, node);
 	if (node->kind == NODE_AND || node->kind == NODE_OR)

@@ -22,6 +22,7 @@ enum {
 	FN_ORDER = 1, /* on text only under a C collation */
 	FN_CASES = 2, /* wants the case tables */
 	FN_LOOSE = 4, /* not strict */
+	FN_SWAP = 8,  /* Postgres defines it as the same with its two arguments swapped */
 };
 
 struct sql_function {
@@ -59,6 +60,10 @@ const struct sql_cast *sql_cast_find(int from, int to);
 sql_fn sql_cast_output; /* extra.from -> text as the type prints */
 sql_fn sql_cast_input;  /* text -> extra.to */
 sql_fn sql_cast_typmod; /* extra.to with its typmod, as an explicit cast does */
+
+/* extract(julian from timestamp): us of the day since 1970; and date_part's float8. */
+enum fate sql_julian(const struct sql_call *call, int64_t day, int64_t us);
+double sql_julian_float(int64_t day, int64_t us);
 
 /* For the functions: REJECT with Postgres' words. */
 enum fate sql_out_of_range(const struct sql_call *call, const char *type);

@@ -92,12 +92,39 @@ give(const struct sql_call *call, struct slice value)
 						 : give_json(call, value);
 }
 
+/* Postgres decodes every string of a json on its way: one that is no text is an error
+ * wherever it stands. A jsonb holds none. */
+static enum fate
+check_escapes(const struct sql_call *call)
+{
+	const char *p = A->s.p, *end = p + A->s.len, *start;
+	size_t mark = arena_mark(call->arena);
+	enum fate fate = FATE_DONE;
+	struct slice text;
+
+	if (call->extra->from.kind != TYPE_JSON || A->s.len == 0 ||
+	    !memmem(p, A->s.len, "\\u", 2))
+		return FATE_DONE;
+	while (!fate && (start = memchr(p, '"', (size_t)(end - p))) != NULL) {
+		for (p = start + 1; p < end && *p != '"'; p++)
+			p += *p == '\\';
+		if (p >= end)
+			break;
+		p++;
+		fate = jsonb_decode(call, slice_of(start, (size_t)(p - start)), &text);
+		arena_rewind(call->arena, mark);
+	}
+	return fate;
+}
+
 static enum fate
 get_member(const struct sql_call *call)
 {
-	struct slice value;
-	enum fate fate = member(call, A->s, B->s, &value);
+	struct slice value = { 0 };
+	enum fate fate = check_escapes(call);
 
+	if (!fate)
+		fate = member(call, A->s, B->s, &value);
 	return fate ? fate : give(call, value);
 }
 
@@ -106,7 +133,10 @@ static enum fate
 get_element(const struct sql_call *call)
 {
 	struct slice json = jwalk_trim(A->s);
+	enum fate fate = check_escapes(call);
 
+	if (fate)
+		return fate;
 	if (call->extra->from.kind == TYPE_JSONB && json.len && *json.p != '{' &&
 	    *json.p != '[')
 		return give(call, B->i == 0 || B->i == -1 ? json : (struct slice){ 0 });
@@ -128,8 +158,10 @@ get_path(const struct sql_call *call)
 	struct jwalk path = jwalk_of(B->s);
 	struct slice value = jwalk_trim(A->s), text;
 	int64_t index;
-	enum fate fate;
+	enum fate fate = check_escapes(call);
 
+	if (fate)
+		return fate;
 	while (value.p && jwalk_next(&path)) {
 		if (*path.value.p == 'n') {
 			value = (struct slice){ 0 };

@@ -58,7 +58,7 @@ sql_column(struct sql_compiler *c, size_t source, size_t column, long location)
 	node->source = source;
 	node->column = column;
 	node->collation = col->collation;
-	node->domain = col->domain;
+	node->domain = col->domain ? sql_keep(c, col->type_text) : NULL;
 	from->used[column] = true;
 	return node;
 }

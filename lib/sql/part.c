@@ -309,12 +309,23 @@ is_infinite(enum type_kind kind, int64_t v)
 	return kind != TYPE_TIME && (v == TIME_INFINITY || v == TIME_NEG_INFINITY);
 }
 
+static bool
+julian_stamp(
+    enum type_kind kind, enum unit unit, int64_t stamp, int64_t *ret_day, int64_t *ret_us)
+{
+	if (unit != UNIT_JULIAN || kind == TYPE_DATE || kind == TYPE_TIME)
+		return false;
+	*ret_day = timestamp_day(stamp, ret_us);
+	return true;
+}
+
 static enum fate
 extract_of(const struct sql_call *call, enum type_kind kind)
 {
 	enum unit unit = UNIT_DAY;
 	enum fate fate = find_unit(call, kind, &unit);
 	struct part part;
+	int64_t day, us;
 	bool null = false;
 
 	if (fate)
@@ -326,6 +337,8 @@ extract_of(const struct sql_call *call, enum type_kind kind)
 		    (struct decimal){ .form = B->i > 0 ? DECIMAL_INF : DECIMAL_NEG_INF };
 		return fate;
 	}
+	if (julian_stamp(kind, unit, B->i, &day, &us))
+		return sql_julian(call, day, us);
 	fate = finite_part(call, kind, unit, &part);
 	if (!fate)
 		call->ret->d = decimal_from_i128(part.value, part.scale);
@@ -339,6 +352,7 @@ date_part_of(const struct sql_call *call, enum type_kind kind)
 	enum unit unit = UNIT_DAY;
 	enum fate fate = find_unit(call, kind, &unit);
 	struct part part;
+	int64_t day, us;
 	bool null = false;
 
 	if (fate)
@@ -348,6 +362,10 @@ date_part_of(const struct sql_call *call, enum type_kind kind)
 		call->ret->state = null ? VALUE_NULL : VALUE_SET;
 		call->ret->f = B->i > 0 ? (double)INFINITY : -(double)INFINITY;
 		return fate;
+	}
+	if (julian_stamp(kind, unit, B->i, &day, &us)) {
+		call->ret->f = sql_julian_float(day, us);
+		return FATE_DONE;
 	}
 	fate = finite_part(call, kind, unit, &part);
 	if (fate)
@@ -438,6 +456,8 @@ trunc_of(const struct sql_call *call, enum type_kind kind)
 	else
 		us = 0;
 	call->ret->i = trunc_day(unit, day) * DAY_US + us;
+	if (call->ret->i < -2440588 * DAY_US) /* where Postgres' timestamps begin */
+		return err_code(call->err, FATE_REJECT, "22008", "timestamp out of range");
 	return FATE_DONE;
 }
 

@@ -5,8 +5,8 @@
 
 #include "sql/tree.h"
 
-/* The collation that several texts make together: an explicit one wins, C only when
- * all agree on it. */
+/* The collation that several texts make together: an explicit one wins, then a
+ * column's own over the database's. */
 static void
 join_collations(struct sql_node *node, struct sql_node **args, size_t argc)
 {
@@ -36,25 +36,29 @@ expr_list(struct sql_compiler *c, const json_t *list, size_t *ret_count)
 	return nodes;
 }
 
-/* All nodes become one type; false after a refusal. */
+/* All nodes become one type, node's; a domain only when all are of it. False after a
+ * refusal. */
 static bool
-unify(struct sql_compiler *c, struct sql_node **nodes, size_t count, const char *what,
-    struct pgtype *ret_type)
+unify(struct sql_compiler *c, struct sql_node *node, struct sql_node **nodes, size_t count,
+    const char *what)
 {
-	size_t domains = 0;
+	struct pgtype type;
 
-	if (!sql_common_type(c, nodes, count, what, ret_type))
+	if (!sql_common_type(c, nodes, count, what, &type))
 		return false;
-	for (size_t i = 0; i < count; i++)
-		domains += nodes[i]->domain;
+	node->domain = nodes[0]->domain;
+	for (size_t i = 1; i < count && node->domain; i++)
+		if (!nodes[i]->domain || strcmp(nodes[i]->domain, node->domain) != 0)
+			node->domain = NULL;
 	for (size_t i = 0; i < count; i++) {
-		nodes[i] = sql_coerce(c, nodes[i], *ret_type, CAST_IMPLICIT);
+		nodes[i] = sql_coerce(c, nodes[i], type, CAST_IMPLICIT);
 		if (!nodes[i])
 			return false;
-		if (domains < count)
+		if (!node->domain)
 			nodes[i] = sql_plain(c, nodes[i]);
 	}
-	ret_type->typmod = sql_common_typmod(nodes, count);
+	type.typmod = sql_common_typmod(nodes, count);
+	node->type = type;
 	return true;
 }
 
@@ -126,7 +130,7 @@ sql_case(struct sql_compiler *c, const json_t *body)
 		    c, sql_type_plain(KIND_UNKNOWN), (struct value){ 0 }, node->location);
 		results[0]->type.oid = OID_UNKNOWN;
 	}
-	if (!results[0] || !unify(c, results, count + 1, "CASE", &node->type))
+	if (!results[0] || !unify(c, node, results, count + 1, "CASE"))
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		node->args[2 * i + 1] = results[i + 1];
@@ -142,7 +146,7 @@ sql_coalesce(struct sql_compiler *c, const json_t *body)
 	    sql_node_new(c, NODE_COALESCE, sql_type_plain(TYPE_BOOL), sql_node_location(body));
 
 	node->args = expr_list(c, json_object_get(body, "args"), &node->argc);
-	if (!node->args || !unify(c, node->args, node->argc, "COALESCE", &node->type))
+	if (!node->args || !unify(c, node, node->args, node->argc, "COALESCE"))
 		return NULL;
 	join_collations(node, node->args, node->argc);
 	return node;
@@ -159,7 +163,7 @@ sql_minmax(struct sql_compiler *c, const json_t *body)
 
 	values = expr_list(c, json_object_get(body, "args"), &count);
 	node = sql_node_new(c, NODE_MINMAX, sql_type_plain(TYPE_BOOL), sql_node_location(body));
-	if (!values || !unify(c, values, count, least ? "LEAST" : "GREATEST", &node->type))
+	if (!values || !unify(c, node, values, count, least ? "LEAST" : "GREATEST"))
 		return NULL;
 	join_collations(node, values, count);
 	best = sql_node_new(c, NODE_RELABEL, node->type, node->location);
@@ -188,8 +192,17 @@ pair(struct sql_compiler *c, const json_t *body, struct sql_node **ret_left,
 	return *ret_right != NULL;
 }
 
-/* The equality of two nodes, as a call whose arguments may be looked at; a constant
- * (both sides were) is no call. */
+/* Enums and the like are compared as texts, but are what they are. */
+static struct sql_node *
+itself(struct sql_node *side)
+{
+	if (side->kind == NODE_RELABEL && side->type.kind == TYPE_TEXT &&
+	    !sql_type_is_string((int)side->args[0]->type.kind))
+		return side->args[0];
+	return side;
+}
+
+/* The equality of two nodes, and the two as it takes them. */
 static struct sql_node *
 compared(struct sql_compiler *c, enum sql_node_kind kind, const json_t *body)
 {
@@ -200,15 +213,19 @@ compared(struct sql_compiler *c, enum sql_node_kind kind, const json_t *body)
 		return NULL;
 	left = shared(c, left);
 	right = left ? shared(c, right) : NULL;
-	equal = right ? sql_operator(c, "=", left, right, location) : NULL;
+	if (!right)
+		return NULL;
+	c->keep_call = true;
+	equal = sql_operator(c, "=", left, right, location);
+	c->keep_call = false;
 	if (!equal)
 		return NULL;
 	node = sql_node_new(c, kind, sql_type_plain(TYPE_BOOL), location);
 	node->args = sql_alloc(c, 3 * sizeof(*node->args));
 	node->argc = 3;
-	node->args[0] = equal;
-	node->args[1] = equal->argc == 2 ? equal->args[0] : left;
-	node->args[2] = equal->argc == 2 ? equal->args[1] : right;
+	node->args[0] = sql_fold_call(c, equal);
+	for (size_t i = 0; i < 2; i++)
+		node->args[i + 1] = itself(equal->args[i]);
 	return node;
 }
 
@@ -228,7 +245,7 @@ sql_nullif(struct sql_compiler *c, const json_t *body)
 	node->args[1]->shared = node->args[1]->kind != NODE_CONST;
 	node->args[1] = sql_plain(c, node->args[1]);
 	node->type = node->args[1]->type;
-	join_collations(node, &node->args[1], 1);
+	join_collations(node, &node->args[1], 2);
 	return node;
 }
 
@@ -293,35 +310,95 @@ sql_between(struct sql_compiler *c, const json_t *body, const char *kind)
 	return node;
 }
 
-/* IN over a list: all constants take one common type with the subject when there is
- * one, as Postgres does by turning the list into an array; else pair by pair. */
 static bool
-in_common(struct sql_compiler *c, struct sql_node **nodes, size_t count)
+has_column(const struct sql_node *node)
 {
-	struct err kept = *c->err;
-	struct pgtype type;
-
-	if (!sql_common_type(c, nodes, count, "IN", &type)) {
-		*c->err = kept;
+	if (node->kind == NODE_COLUMN)
 		return true;
-	}
-	for (size_t i = 1; i < count; i++) {
-		nodes[i] = sql_coerce(c, nodes[i], type, CAST_IMPLICIT);
-		if (!nodes[i])
+	for (size_t i = 0; i < node->argc; i++)
+		if (has_column(node->args[i]))
+			return true;
+	return false;
+}
+
+/* Several items without columns take one common type with the subject when there is
+ * one, as Postgres makes an array of them; ret_array says whether it does. */
+static bool
+in_array(struct sql_compiler *c, struct sql_node *x, struct sql_node **items, size_t count,
+    bool *ret_array)
+{
+	struct sql_node **nodes = sql_alloc(c, (count + 1) * sizeof(*nodes));
+	struct err kept = *c->err;
+	struct pgtype type = x->type;
+
+	nodes[0] = x;
+	memcpy(nodes + 1, items, count * sizeof(*nodes));
+	*ret_array = count > 1 && sql_common_type(c, nodes, count + 1, "IN", &type);
+	if (!*ret_array)
+		*c->err = kept;
+	for (size_t i = 0; *ret_array && i < count; i++) {
+		items[i] = sql_coerce(c, items[i], type, CAST_IMPLICIT);
+		if (!items[i])
 			return false;
 	}
 	return true;
+}
+
+/* NULL, but the subject is evaluated: comparing it with an array of NULLs does not
+ * fold away. */
+static struct sql_node *
+null_after(struct sql_compiler *c, struct sql_node *x, long location)
+{
+	struct sql_node *test =
+	    sql_node_new(c, NODE_IS_NULL, sql_type_plain(TYPE_BOOL), location);
+	struct sql_node *node = sql_node_new(c, NODE_CASE, test->type, location);
+	struct sql_node *null = sql_const(c, test->type, (struct value){ 0 }, location);
+
+	test->args = sql_alloc(c, sizeof(*test->args));
+	test->args[test->argc++] = x;
+	node->args = sql_alloc(c, 3 * sizeof(*node->args));
+	node->args[node->argc++] = test;
+	node->args[node->argc++] = null;
+	node->args[node->argc++] = null;
+	return node;
+}
+
+static struct sql_node *
+in_item(struct sql_compiler *c, struct sql_node *x, struct sql_node *item, bool negate,
+    bool array, long location)
+{
+	struct sql_node *node = sql_operator(c, negate ? "<>" : "=", x, item, location);
+
+	if (!node || !array || node->kind != NODE_CONST || x->kind == NODE_CONST)
+		return node;
+	return null_after(c, x, location);
+}
+
+/* The items without columns, then the others, in the order of the list. */
+static size_t
+in_sort(struct sql_node **items, size_t count, struct sql_node **sorted)
+{
+	size_t plain = 0, n;
+
+	for (size_t i = 0; i < count; i++)
+		if (!has_column(items[i]))
+			sorted[plain++] = items[i];
+	n = plain;
+	for (size_t i = 0; i < count; i++)
+		if (has_column(items[i]))
+			sorted[n++] = items[i];
+	return plain;
 }
 
 struct sql_node *
 sql_in(struct sql_compiler *c, const json_t *body)
 {
 	const json_t *names = json_object_get(body, "name"), *list;
-	bool negate = strcmp(sql_node_name(names, 0), "<>") == 0;
+	bool negate = strcmp(sql_node_name(names, 0), "<>") == 0, array;
 	long location = sql_node_location(body);
-	struct sql_node *x = sql_expr(c, json_object_get(body, "lexpr")), **nodes, **items,
-			*node;
-	size_t count;
+	struct sql_node *x = sql_expr(c, json_object_get(body, "lexpr")), **items, **sorted;
+	struct sql_node *node;
+	size_t count, plain;
 
 	if (!x)
 		return NULL;
@@ -329,17 +406,16 @@ sql_in(struct sql_compiler *c, const json_t *body)
 	items = expr_list(c, json_object_get(list, "items"), &count);
 	if (!items)
 		return NULL;
-	nodes = sql_alloc(c, (count + 1) * sizeof(*nodes));
-	nodes[0] = x;
-	memcpy(nodes + 1, items, count * sizeof(*nodes));
-	if (count > 1 && !in_common(c, nodes, count + 1))
+	sorted = sql_alloc(c, count * sizeof(*sorted));
+	plain = in_sort(items, count, sorted);
+	if (!in_array(c, x, sorted, plain, &array))
 		return NULL;
 	x->shared = x->kind != NODE_CONST;
 	node =
 	    sql_node_new(c, negate ? NODE_AND : NODE_OR, sql_type_plain(TYPE_BOOL), location);
 	node->args = sql_alloc(c, count * sizeof(*node->args));
 	for (size_t i = 0; i < count; i++) {
-		node->args[i] = sql_operator(c, negate ? "<>" : "=", x, nodes[i + 1], location);
+		node->args[i] = in_item(c, x, sorted[i], negate, array && i < plain, location);
 		if (!node->args[i])
 			return NULL;
 	}

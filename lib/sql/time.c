@@ -11,7 +11,7 @@
 /* 4714-11-24 BC, where Postgres' timestamps and dates begin. */
 #define TIMESTAMP_MIN INT64_C(-210866803200000000)
 #define DATE_MIN      (TIMESTAMP_MIN / DAY_US)
-#define DATE_MAX      INT64_C(2145042541) /* the day before 5874898-01-01 */
+#define DATE_MAX      INT64_C(2145042905) /* the day before 5874898-01-01 */
 
 static bool
 infinite(int64_t v)
@@ -39,13 +39,6 @@ date_plus_int(const struct sql_call *call)
 {
 	call->ret->i = A->i;
 	return infinite(A->i) ? FATE_DONE : give_date(call, A->i + B->i);
-}
-
-static enum fate
-int_plus_date(const struct sql_call *call)
-{
-	call->ret->i = B->i;
-	return infinite(B->i) ? FATE_DONE : give_date(call, A->i + B->i);
 }
 
 static enum fate
@@ -115,12 +108,6 @@ timestamp_minus(const struct sql_call *call)
 }
 
 static enum fate
-interval_plus_timestamp(const struct sql_call *call)
-{
-	return shift(call, B->i, A->iv, 1);
-}
-
-static enum fate
 shift_date(const struct sql_call *call, int64_t days, struct interval iv, int sign)
 {
 	int64_t us = days;
@@ -135,12 +122,6 @@ static enum fate
 date_plus_interval(const struct sql_call *call)
 {
 	return shift_date(call, A->i, B->iv, 1);
-}
-
-static enum fate
-interval_plus_date(const struct sql_call *call)
-{
-	return shift_date(call, B->i, A->iv, 1);
 }
 
 static enum fate
@@ -195,12 +176,6 @@ static enum fate
 time_minus(const struct sql_call *call)
 {
 	return turn(call, A->i, -(B->iv.us % DAY_US));
-}
-
-static enum fate
-interval_plus_time(const struct sql_call *call)
-{
-	return turn(call, B->i, A->iv.us);
 }
 
 static enum fate
@@ -281,24 +256,24 @@ to_timestamp(const struct sql_call *call)
 #define SCALED "multiplying intervals is not in the subset"
 static const struct sql_function rows[] = {
 	{ "+", D, 2, { D, I4 }, date_plus_int },
-	{ "+", D, 2, { I4, D }, int_plus_date },
+	{ "+", D, 2, { I4, D }, date_plus_int, FN_SWAP },
 	{ "-", D, 2, { D, I4 }, date_minus_int },
 	{ "-", I4, 2, { D, D }, date_minus_date },
 	{ "+", TS, 2, { D, IV }, date_plus_interval },
-	{ "+", TS, 2, { IV, D }, interval_plus_date },
+	{ "+", TS, 2, { IV, D }, date_plus_interval, FN_SWAP },
 	{ "-", TS, 2, { D, IV }, date_minus_interval },
 	{ "+", TS, 2, { D, TM }, date_plus_time },
-	{ "+", TS, 2, { TM, D }, NULL, 0, "write date + time" },
+	{ "+", TS, 2, { TM, D }, date_plus_time, FN_SWAP },
 	{ "+", TS, 2, { TS, IV }, timestamp_plus },
 	{ "+", TZ, 2, { TZ, IV }, timestamp_plus },
-	{ "+", TS, 2, { IV, TS }, interval_plus_timestamp },
-	{ "+", TZ, 2, { IV, TZ }, interval_plus_timestamp },
+	{ "+", TS, 2, { IV, TS }, timestamp_plus, FN_SWAP },
+	{ "+", TZ, 2, { IV, TZ }, timestamp_plus, FN_SWAP },
 	{ "-", TS, 2, { TS, IV }, timestamp_minus },
 	{ "-", TZ, 2, { TZ, IV }, timestamp_minus },
 	{ "-", IV, 2, { TS, TS }, timestamp_minus_timestamp },
 	{ "-", IV, 2, { TZ, TZ }, timestamp_minus_timestamp },
 	{ "+", TM, 2, { TM, IV }, time_plus },
-	{ "+", TM, 2, { IV, TM }, interval_plus_time },
+	{ "+", TM, 2, { IV, TM }, time_plus, FN_SWAP },
 	{ "-", TM, 2, { TM, IV }, time_minus },
 	{ "-", IV, 2, { TM, TM }, time_minus_time },
 	{ "+", IV, 2, { IV, IV }, interval_plus },

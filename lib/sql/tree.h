@@ -36,8 +36,8 @@ struct sql_node {
 	struct pgtype type;
 	enum sql_collation collation;
 	bool collation_explicit;
-	bool negate; /* IS NOT ..., NOT DISTINCT */
-	bool domain; /* NODE_COLUMN of a domain: its typmod shows only when it stands alone */
+	bool negate;        /* IS NOT ..., NOT DISTINCT */
+	const char *domain; /* its name: the typmod shows only where the value stands alone */
 	long location;
 	struct sql_node **args;
 	size_t argc;
@@ -81,7 +81,8 @@ struct sql_compiler {
 	size_t record_count;
 	const struct sql_catalog_case *cases; /* in the arena; NULL: not known */
 	unsigned depth;
-	long origin; /* where text begins in what was parsed */
+	bool keep_call; /* sql_operator() gives its call, even one over constants */
+	long origin;    /* where text begins in what was parsed */
 };
 
 void *sql_alloc(struct sql_compiler *c, size_t len); /* cleared */
@@ -121,6 +122,7 @@ struct sql_node *sql_in(struct sql_compiler *c, const json_t *body);
 /* call.c: operators and functions by name and argument types. */
 struct sql_node *sql_operator(struct sql_compiler *c, const char *name, struct sql_node *left,
     struct sql_node *right, long location);
+struct sql_node *sql_fold_call(struct sql_compiler *c, struct sql_node *call);
 struct sql_node *sql_func_call(struct sql_compiler *c, const json_t *body);
 struct sql_node *sql_call_node(struct sql_compiler *c, sql_fn *fn, struct pgtype type,
     struct sql_node **args, size_t argc, const struct sql_extra *extra, bool loose,

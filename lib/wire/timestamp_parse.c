@@ -201,7 +201,7 @@ check_date(struct fields *f)
 
 	if (v != GOOD)
 		return v;
-	if (f->year < -4713 || f->year > 5874897 || f->month < 1 || f->month > 12)
+	if (f->month < 1 || f->month > 12)
 		return RANGE;
 	if (f->day < 1 || f->day > civil_month_days((int32_t)f->year, f->month))
 		return RANGE;
@@ -300,7 +300,8 @@ date_parse(struct slice text, int64_t *ret_days, struct err *err)
 		*ret_days = f.infinity > 0 ? TIME_INFINITY : TIME_NEG_INFINITY;
 		return FATE_DONE;
 	}
-	if (f.year == -4713 && (f.month < 11 || (f.month == 11 && f.day < 24)))
+	if (f.year > 5874897 || f.year < -4713 ||
+	    (f.year == -4713 && (f.month < 11 || (f.month == 11 && f.day < 24))))
 		return beyond("date", text, err);
 	*ret_days = days_from_civil((int32_t)f.year, f.month, f.day);
 	return FATE_DONE;

@@ -5,7 +5,8 @@
  * A request is a line {"sql": "SELECT ...", "rows": [[SOURCE, ...], ...]}; a SOURCE is
  * {"column": "text" or null, ...} or null, in the query's order. The answer is a line:
  *   {"columns": [{"name","oid","typmod"}], "rows": [["text", null, ...] or null when the
- *   row does not pass or {"code","what"}]}  or  {"refused": "...", "code": "..."} */
+ *   row does not pass or {"code","what"}]}  or  {"refused": "...", "code": "..."}
+ * Rows without "sql" stay for later requests without rows; their answer is {}. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,16 +96,23 @@ answer_row(struct sql_query *query, const json_t *sources, struct arena *arena)
 	return row;
 }
 
+static json_t *kept_rows;
+
 static json_t *
 answer(const struct sql_catalog *catalog, const json_t *request, struct arena *arena)
 {
 	const char *sql = json_string_value(json_object_get(request, "sql"));
-	const json_t *rows = json_object_get(request, "rows");
+	const json_t *own = json_object_get(request, "rows"), *rows = own ? own : kept_rows;
 	json_t *columns, *results;
 	struct sql_query *query;
 	struct err err = { 0 };
 
-	if (sql_query_compile(catalog, slice_str(sql ? sql : ""), &query, &err))
+	if (!sql) {
+		json_decref(kept_rows);
+		kept_rows = json_deep_copy(rows);
+		return json_object();
+	}
+	if (sql_query_compile(catalog, slice_str(sql), &query, &err))
 		return refusal("refused", &err);
 	columns = json_array();
 	results = json_array();
@@ -176,6 +184,7 @@ main(int argc, char **argv)
 		json_decref(request);
 	}
 	free(line);
+	json_decref(kept_rows);
 	arena_finish(&arena);
 	sql_catalog_free(catalog);
 	return 0;

@@ -109,7 +109,7 @@ i4::text::int2
 t::int4
 t::numeric
 t::bool
-t::date
+CASE WHEN t LIKE '____-%' THEN t::date END
 c || 'x'
 c::text || 'x'
 c || c
@@ -117,3 +117,31 @@ t || c
 t COLLATE "C" < 'b'
 sm + 1
 ar
+NULLIF(CASE WHEN b THEN pr ELSE pr END, (-2.75))
+COALESCE(pr, pr)
+upper(NULLIF(COALESCE(v, t), (jb->>1)))
+(c)::uuid
+(c)::bytea
+(- ((f8)::int2 / CASE ('a'::text || '0001-01-01 00:00:00'::timestamp) WHEN 'b' THEN i2 END))
+extract(julian from tz)
+date_part('julian', ts)
+(CASE WHEN b THEN 'epoch' ELSE '5874898-01-01' END)::date
+(CASE WHEN n > 1 THEN '5874897-12-31' ELSE '2024-13-01' END)::date - i2
+((jb->>'a')::int4 IN (NULL::int4, NULL::int4))
+((jb->>'a')::int4 NOT IN (NULL::int4, NULL::int4))
+i4 IN (1, 2.5, i8, NULL)
+NULLIF('12', 10.0)
+NULLIF(CASE (1000) WHEN (1) THEN 'x' WHEN NULL::int4 THEN c END, 'ok'::text)
+NULLIF(e, 'sad')
+COALESCE(e, 'ok')
+CASE WHEN b THEN e END
+CASE ('1'::int2)::text WHEN 'a'::text THEN ('a' COLLATE "C") WHEN c THEN (v)::name END
+((i8 / -991111924) * (mod(0.1, n) * (NULL::float4)::float8))
+(NULLIF('1999-01-03'::date, '1999-01-03'::date) - (d + i2))
+((i4 + (CASE WHEN b THEN '10000-01-01' END)::date) + (('-infinity'::timestamptz)::timestamp)::time)
+(((tz)::timestamptz(2) - tz) + (CASE WHEN i4 > 0 THEN ' 2024-01-01 ' ELSE '4714-11-23 BC' END)::date)
+tm + d
+(CASE WHEN b THEN '"\u0000"' ELSE '1.10' END)::json -> -1
+(CASE WHEN i4 > 0 THEN '[[[]]]' ELSE '["\ud800", 1]' END)::json -> 1
+date_trunc('month', (CASE WHEN n > 1 THEN '2024-02-29' ELSE '4714-11-24 BC' END)::date)
+(1 IS DISTINCT FROM NULL)

@@ -59,11 +59,83 @@ UNITS = ["microseconds", "milliseconds", "second", "minute", "hour", "day", "wee
 FIELDS = UNITS + ["dow", "isodow", "doy", "isoyear", "epoch"]
 
 
-def rows(rnd, count):
-    """count rows as lists of literals or None, edges mixed at random."""
+# kind: texts that its input takes or refuses, each through a cast at run time
+TEXTS = {
+    "bool": ["t", "tr", "TRUE", "f", "fal", "yes", "y", "no", "N", "on", "off", "o", "1", "0", " true ", "2", "", "tru e"],
+    "int": ["12", " 42 ", "+7", "-0", "0x10", "1_000", "1e3", "", "32768", "-32768", "2147483648", "9223372036854775808",
+            "-9223372036854775808", "3.5", "abc", "- 1", "99999999999999999999"],
+    "numeric": ["1.50", ".5", "5.", "1e5", "1E-3", "+1", "-.0", "nan", "inf", "-Infinity", "1..2", "1e", "0x1F", "--1", " 7 ",
+                "1 2", "1e-300", "1e300", "1e200000", "123456.789e-4", "."],
+    "float": ["1e309", "1e-400", "nan", "inf", "-inf", "Infinity", "1.5e", "1d", " 2 ", "1e39", "1e-46", "-1e-40", "0.1", "",
+              "+Infinity", "1e22", "123456789.987654321", "9007199254740993"],
+    "uuid": ["{6f3c5a52-3b5e-4c4e-9d47-111111111111}", "6F3C5A523B5E4C4E9D47111111111111", "6f3c-5a52-3b5e-4c4e-9d47-1111-1111-1111",
+             "6f3c5a52-3b5e-4c4e-9d47-11111111111", "zf3c5a52-3b5e-4c4e-9d47-111111111111", ""],
+    "date": ["2024-02-29", "2023-02-29", "2024-2-9", "0000-01-01", "10000-01-01", "5874897-12-31", "5874898-01-01", "infinity",
+             "-infinity", "epoch", "2024-01-01 BC", "5874897-01-02", "2024-01-01T10:00", "2024-13-01", "2024-01-32", "4714-11-24 BC",
+             "4714-11-23 BC", " 2024-01-01 ", "2024-01-01 10:00:00+02"],
+    "time": ["12:34:56", "24:00:00", "24:00:01", "23:59:60", "12:34", "12:60", "25:00", "12:34:56.1234567", "2024-01-01 10:00",
+             "10:00:00+02"],
+    "timestamp": ["2024-02-29 12:34:56", "2024-02-29T12:34:56.789Z", "2024-02-29 12:34:56.1234565", "2024-02-29 24:00:00",
+                  "2024-02-29 23:59:60", "2024-02-29 10:00+05:30", "2024-02-29 10:00-08", "2024-02-29 10:00:00 UTC", "2024-02-30 10:00",
+                  "2024-02-29", "infinity", "-infinity", "0044-03-15 01:02:03 BC", "200000-12-31 23:59:59", "294277-01-01", "epoch",
+                  "2024-02-29 10:00+0530", "2024-02-29 10:00:00+16", "2024-02-29 10:61"],
+    "json": ['{"b":1,"a":2}', '{"a":1, "a":2}', "[1,2", '"\\u0000"', " 1 ", "NaN", "1e5", "1E-7", "-0", "-0.0", '"\\ud83d\\ude00"',
+             '"\\ud800"', '{"a" : [1 ,2 ], "bb":{} }', "01", "", "nul", "true", '{"a":1,}', '"a\\/b"', "[[[]]]", "1.10", '{"":null}',
+             '{"aa":1,"b":2,"":3}', "12345678901234567890.0987654321"],
+    "bytea": ["\\x0g", "\\xABCD", "abc", "a\\000b", "a\\\\b", "\\x 12", "\\x1", "a\\b", "", "é"],
+}
+TEXTS.update({"int2": TEXTS["int"], "int4": TEXTS["int"], "int8": TEXTS["int"], "float4": TEXTS["float"], "float8": TEXTS["float"],
+              "timestamptz": TEXTS["timestamp"], "jsonb": TEXTS["json"]})
+INTERVALS = ["1 day", "1 month", "-1 mon", "1 year 2 mons 3 days 04:05:06.7", "90 minutes", "0.5 seconds", "1 week", "P1Y2M3DT4H5M6S",
+             "1.5 days", "-00:00:00.000001", "25:00", "100 years", "1 mon -1 day", "36 hours", "200000 years", "1 decade", "2 centuries"]
+FUNCTIONS = ["abs", "ceil", "floor", "round", "trunc", "sign", "mod", "lower", "upper", "length", "char_length", "octet_length",
+             "substr", "left", "right", "btrim", "ltrim", "rtrim", "replace", "split_part", "strpos", "concat", "concat_ws",
+             "starts_with", "date_trunc", "date_part", "to_timestamp", "coalesce", "nullif", "greatest", "least"]
+
+
+def any_number(rnd):
+    """A decimal of random digits and scale."""
+    digits, scale = rnd.choice((1, 3, 9, 18, 19, 38, 39, 60)), rnd.choice((0, 0, 1, 2, 6, 18, 30))
+    value = rnd.randrange(10 ** rnd.randint(1, digits))
+    text = str(value).rjust(scale + 1, "0")
+    return rnd.choice(("", "-")) + (text[:-scale] + "." + text[-scale:] if scale else text)
+
+
+def any_int(rnd, bits):
+    return str(rnd.getrandbits(rnd.randint(1, bits)) - (1 << bits - 1 if rnd.random() < 0.3 else 0))
+
+
+def any_float(rnd):
+    return repr(rnd.choice((1, -1)) * rnd.random() * 10.0 ** rnd.randint(-30, 30))
+
+
+def any_stamp(rnd):
+    year, month, day = rnd.choice((rnd.randint(1, 9999), rnd.randint(1900, 2100))), rnd.randint(1, 12), rnd.randint(1, 28)
+    clock = f"{rnd.randint(0, 23):02}:{rnd.randint(0, 59):02}:{rnd.randint(0, 59):02}.{rnd.getrandbits(20) % 1000000:06}"
+    return f"{year:04}-{month:02}-{day:02} {clock}" + (" BC" if year < 4000 and rnd.random() < 0.1 else "")
+
+
+def any_text(rnd):
+    return "".join(rnd.choice("ab %_\\,.-0159'éßÄ€日😀\n") for _ in range(rnd.randint(0, 9)))
+
+
+ANY = {
+    "i2": lambda r: any_int(r, 15), "i4": lambda r: any_int(r, 31), "i8": lambda r: any_int(r, 63), "n": any_number,
+    "n3": lambda r: f"{r.randint(-10**9, 10**9)}.{r.randint(0, 999):03}", "f4": lambda r: repr(r.uniform(-1e6, 1e6)), "f8": any_float,
+    "t": any_text, "u": any_text, "d": lambda r: any_stamp(r).split(" ")[0], "ts": any_stamp, "tz": any_stamp,
+    "tm": lambda r: any_stamp(r).split(" ")[1], "pr": lambda r: f"{r.randint(-99999, 99999)}.{r.randint(0, 99):02}",
+}
+
+
+def rows(rnd, count, first=1, fresh=False):
+    """count rows as lists of literals or None, edges mixed at random; fresh: half of what can be is made up."""
     out = []
     for i in range(count):
-        out.append([str(i + 1)] + [None if rnd.random() < 0.08 else rnd.choice(v) for v in EDGES.values()])
+        row = [str(first + i)]
+        for name, edges in EDGES.items():
+            value = None if rnd.random() < 0.08 else rnd.choice(edges)
+            row.append(ANY[name](rnd) if fresh and value is not None and name in ANY and rnd.random() < 0.5 else value)
+        out.append(row)
     return out
 
 
@@ -76,11 +148,15 @@ class Gen:
         self.r = rnd
 
     def pick(self, *options):
-        return self.r.choice(options)
+        """One of them; of functions only the chosen one is called."""
+        option = self.r.choice(options)
+        return option() if callable(option) else option
 
     def expr(self, kind, depth):
         if depth <= 0 or self.r.random() < 0.15:
             return self.leaf(kind)
+        if kind in TEXTS and self.r.random() < 0.06:
+            return self.text_input(kind)
         if self.r.random() < 0.25:
             return self.common(kind, depth - 1)
         return getattr(self, "x_" + kind, self.leaf_d)(depth - 1) if hasattr(self, "x_" + kind) else self.leaf(kind)
@@ -88,7 +164,14 @@ class Gen:
     def leaf_d(self, depth):
         return self.leaf("text")
 
+    def text_input(self, kind):
+        """A text that only the run turns into kind."""
+        a, b = quoted(self.r.choice(TEXTS[kind])), quoted(self.r.choice(TEXTS[kind]))
+        return f"(CASE WHEN {self.pick('b', 'i4 > 0', 'n > 1')} THEN {a} ELSE {b} END)::{kind}"
+
     def leaf(self, kind):
+        if kind == "interval":
+            return f"interval {quoted(self.pick(*INTERVALS))}"
         if kind in COLUMNS and self.r.random() < 0.7:
             return self.r.choice(COLUMNS[kind])
         return self.literal(kind)
@@ -141,12 +224,34 @@ class Gen:
         if kind == "time":
             return self.expr(self.pick("timestamp", "time", "timestamptz"), d)
         if kind in ("json", "jsonb"):
-            return self.expr(self.pick("json", "jsonb"), d)
+            return self.expr(self.pick("json", "jsonb", "text"), d)
+        if kind == "interval":
+            return self.expr(self.pick("interval", "time"), d)
+        if kind in ("uuid", "bytea"):
+            return self.expr(self.pick(kind, kind, "text"), d)
         return self.expr(kind, d)
 
     def x_bool(self, d):
         e, r = self.expr, self.r
-        which = r.randrange(13)
+        which = r.randrange(17)
+        if which == 13:
+            kind = self.pick("uuid", "bytea", "bool", "time", "interval")
+            return f"({e(kind, d)} {self.pick('<', '>', '<=', '>=', '=')} {e(kind, d)})"
+        if which == 14:
+            escape = self.pick("", " ESCAPE '!'", " ESCAPE ''", " ESCAPE 'é'", " ESCAPE '\\'")
+            pattern = quoted(self.pick("a!%%", "!_b%", "%!", "é%%", "%\\%", "_日%", "%€", "%%", "__", "%_%_%"))
+            return f"({e('text', d)} {self.pick('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE')} {pattern}{escape})"
+        if which == 15:
+            return self.pick(lambda: f"({e('text', d)} COLLATE \"C\" {self.pick('', 'NOT')} BETWEEN {self.literal('text')} AND {e('text', d)})",
+                             lambda: f"(e {self.pick('IN', 'NOT IN')} ('sad', 'happy'))", "(ip <> '::1')", "(ar IS NOT NULL)",
+                             lambda: f"({e('jsonb', d)} ? {e('text', d)})", lambda: f"(({e('jsonb', d)} -> {quoted(self.pick(*KEYS))})::bool)",
+                             lambda: f"({e(self.pick('int2', 'int4'), d)} {self.pick('IN', 'NOT IN')} (1, 2.5, {self.leaf('int8')}, NULL))",
+                             lambda: f"({self.literal('text')} = {self.pick('c', 'v', 'u')})", lambda: f"(jb = {quoted(r.choice(EDGES['jb']))})")
+        if which == 16:
+            kind = self.pick(*[k for k in COLUMNS if k != "json"])
+            value = quoted(self.pick("1", "0", "2024-01-01", "1.5", "t", "abc", "NaN"))
+            left, right = self.pick((e(kind, d), value), (value, e(kind, d)))
+            return f"({left} {self.pick('=', '<>', '<', '>=')} {right})"
         if which < 3:
             kind = self.pick(*NUMBERS)
             other = self.pick(*NUMBERS) if r.random() < 0.5 else kind
@@ -169,16 +274,16 @@ class Gen:
             return f"({e(kind, d)} {self.pick('', 'NOT')} IN ({', '.join(self.literal(kind) for _ in range(r.randint(1, 4)))}, {self.leaf(kind)}))"
         if which == 9:
             kind = self.pick(*NUMBERS, "text", "date", "bool", "jsonb")
-            return self.pick(f"({e(kind, d)} IS {self.pick('', 'NOT')} NULL)",
-                             f"({e(kind, d)} IS {self.pick('', 'NOT')} DISTINCT FROM {e(kind, d)})",
-                             f"({e('bool', d)} IS {self.pick('', 'NOT')} {self.pick('TRUE', 'FALSE', 'UNKNOWN')})")
+            return self.pick(lambda: f"({e(kind, d)} IS {self.pick('', 'NOT')} NULL)",
+                             lambda: f"({e(kind, d)} IS {self.pick('', 'NOT')} DISTINCT FROM {e(kind, d)})",
+                             lambda: f"({e('bool', d)} IS {self.pick('', 'NOT')} {self.pick('TRUE', 'FALSE', 'UNKNOWN')})")
         if which == 10:
             pattern = quoted(self.pick("%a%", "_b%", "abc", "%", "", "a\\%b%", "%W_r%", "%ü%", "é%", "a\\"))
-            return f"({e('text', d)} {self.pick('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE')} {self.pick(pattern, pattern, e('text', d))})"
+            return f"({e('text', d)} {self.pick('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE')} {self.pick(pattern, pattern, lambda: e('text', d))})"
         if which == 11:
-            return self.pick(f"(jb ? {quoted(self.pick(*KEYS))})", f"starts_with({e('text', d)}, {e('text', d)})",
-                             f"({self.pick('t', 'c')} COLLATE \"C\" {self.pick('<', '>=')} {e('text', d)})",
-                             f"(e {self.pick('=', '<>')} {quoted(self.pick('sad', 'ok'))})", "(ip = '10.0.0.1')")
+            return self.pick(lambda: f"(jb ? {quoted(self.pick(*KEYS))})", lambda: f"starts_with({e('text', d)}, {e('text', d)})",
+                             lambda: f"({self.pick('t', 'c')} COLLATE \"C\" {self.pick('<', '>=')} {e('text', d)})",
+                             lambda: f"(e {self.pick('=', '<>')} {quoted(self.pick('sad', 'ok'))})", "(ip = '10.0.0.1')")
         return f"({e('text', d)} COLLATE \"C\" {self.pick('<', '>', '<=')} {e('text', d)})"
 
     def number(self, kind, d):
@@ -188,7 +293,7 @@ class Gen:
             ops = "+-*/" if kind.startswith("float") else "+-*/%"
             return f"({e(kind, d)} {self.r.choice(ops)} {e(kind, d)})"
         if which == 3:
-            return self.pick(f"(- {e(kind, d)})", f"abs({e(kind, d)})", f"(+ {e(kind, d)})")
+            return self.pick(lambda: f"(- {e(kind, d)})", lambda: f"abs({e(kind, d)})", lambda: f"(+ {e(kind, d)})")
         if which == 4:
             return f"({e(self.pick(*NUMBERS), d)})::{kind}"
         if which == 5 and not kind.startswith("float"):
@@ -201,28 +306,33 @@ class Gen:
     def x_int4(self, d):
         e = self.expr
         return self.pick(
-            self.number("int4", d), self.number("int4", d), f"length({e('text', d)})", f"char_length({self.pick('c', 'v', 't')})",
-            f"octet_length({e('text', d)})", f"strpos({e('text', d)}, {e('text', d)})",
-            f"position({e('text', d)} in {e('text', d)})", f"({e('date', d)} - {e('date', d)})",
-            f"({e('int4', d)} {self.pick('+', '/')} {e('int2', d)})", f"(jb->>'a')::int4", f"({e('bool', d)})::int4")
+            lambda: self.number("int4", d), lambda: self.number("int4", d), lambda: f"length({e('text', d)})", lambda: f"char_length({self.pick('c', 'v', 't')})",
+            lambda: f"octet_length({e('text', d)})", lambda: f"strpos({e('text', d)}, {e('text', d)})",
+            lambda: f"position({e('text', d)} in {e('text', d)})", lambda: f"({e('date', d)} - {e('date', d)})",
+            lambda: f"({e('int4', d)} {self.pick('+', '/')} {e('int2', d)})", "(jb->>'a')::int4", lambda: f"({e('bool', d)})::int4",
+            lambda: f"({e('jsonb', d)} -> {quoted(self.pick(*KEYS))})::int4", lambda: f"{self.pick('length', 'octet_length')}({e('bytea', d)})",
+            lambda: f"@ {e('int4', d)}", lambda: f"sign({e('int4', d)})::int4")
 
     def x_int8(self, d):
         e = self.expr
-        return self.pick(self.number("int8", d), f"({e('int4', d)} {self.pick('*', '-', '/')} {e('int8', d)})",
-                         f"({e('int8', d)} {self.pick('+', '/')} {e('int2', d)})")
+        return self.pick(lambda: self.number("int8", d), lambda: f"({e('int4', d)} {self.pick('*', '-', '/')} {e('int8', d)})",
+                         lambda: f"({e('int8', d)} {self.pick('+', '/')} {e('int2', d)})")
 
     def x_numeric(self, d):
         e = self.expr
         p, s = self.pick((18, 3), (10, 2), (5, 0), (38, 10), (3, 3))
         return self.pick(
-            self.number("numeric", d), self.number("numeric", d),
-            f"({e(self.pick('numeric', 'int4', 'float8', 'text'), d)})::numeric({p},{s})",
-            f"{self.pick('round', 'trunc')}({e('numeric', d)}, {self.pick('0', '1', '2', '-1', '10', 'i2')})",
-            f"{self.pick('round', 'trunc', 'ceil', 'floor', 'sign', 'ceiling')}({e('numeric', d)})",
-            f"({e('int4', d)} / {self.literal('numeric')})",
-            f"extract({self.pick(*FIELDS)} from {e(self.pick(*TIMES), d)})",
-            f"extract({self.pick('hour', 'minute', 'second', 'epoch', 'milliseconds', 'day')} from {e('time', d)})",
-            f"extract({self.pick('day', 'year', 'julian', 'hour')} from d)", "(jb)::numeric", "(jb->'a')::numeric")
+            lambda: self.number("numeric", d), lambda: self.number("numeric", d),
+            lambda: f"({e(self.pick('numeric', 'int4', 'float8', 'text'), d)})::numeric({p},{s})",
+            lambda: f"{self.pick('round', 'trunc')}({e('numeric', d)}, {self.pick('0', '1', '2', '-1', '10', 'i2')})",
+            lambda: f"{self.pick('round', 'trunc', 'ceil', 'floor', 'sign', 'ceiling')}({e('numeric', d)})",
+            lambda: f"({e('int4', d)} / {self.literal('numeric')})",
+            lambda: f"extract({self.pick(*FIELDS)} from {e(self.pick(*TIMES), d)})",
+            lambda: f"extract({self.pick('hour', 'minute', 'second', 'epoch', 'milliseconds', 'day')} from {e('time', d)})",
+            lambda: f"extract({self.pick('day', 'year', 'julian', 'hour')} from d)", "(jb)::numeric", "(jb->'a')::numeric",
+            lambda: f"({e('numeric', d)} / {e(self.pick('int4', 'int8', 'numeric'), d)})", lambda: f"({e('numeric', d)} * {e('numeric', d)})",
+            lambda: f"{self.pick('round', 'trunc')}({e('numeric', d)}, {e('int4', 0)})", lambda: f"({any_number(self.r)})",
+            lambda: f"({e('int8', d)} / {any_number(self.r)})", lambda: f"extract({self.pick('julian', 'epoch', 'timezone')} from {e('timestamptz', d)})")
 
     def x_float4(self, d):
         return self.number("float4", d)
@@ -230,55 +340,79 @@ class Gen:
     def x_float8(self, d):
         e = self.expr
         return self.pick(
-            self.number("float8", d), f"{self.pick('round', 'trunc', 'ceil', 'floor', 'sign')}({e('float8', d)})",
-            f"({e('float4', d)} {self.pick('+', '*', '/')} {e('float8', d)})",
-            f"{self.pick('ceil', 'round')}({e('int4', d)})", f"({e('numeric', d)} * {e('float8', d)})",
-            f"date_part({quoted(self.pick(*FIELDS))}, {e(self.pick(*TIMES, 'time'), d)})")
+            lambda: self.number("float8", d), lambda: f"{self.pick('round', 'trunc', 'ceil', 'floor', 'sign')}({e('float8', d)})",
+            lambda: f"({e('float4', d)} {self.pick('+', '*', '/')} {e('float8', d)})",
+            lambda: f"{self.pick('ceil', 'round')}({e('int4', d)})", lambda: f"({e('numeric', d)} * {e('float8', d)})",
+            lambda: f"date_part({quoted(self.pick(*FIELDS))}, {e(self.pick(*TIMES, 'time'), d)})", lambda: f"({e('jsonb', d)} -> 'a')::float8",
+            lambda: f"({e('float8', d)} {self.pick('+', '-', '*', '/')} {any_float(self.r)}::float8)", lambda: f"extract(epoch from {e('timestamp', d)})::float8")
 
     def x_text(self, d):
         e, n = self.expr, self.pick("0", "1", "2", "3", "-1", "-2", "5", "i2")
         any_kind = self.pick(*COLUMNS)
         return self.pick(
-            f"({e('text', d)} || {e('text', d)})", f"({e('text', d)} || {e(any_kind, d)})" if any_kind not in ("jsonb", "bytea") else "t",
-            f"({e(any_kind, d)})::text", f"{self.pick('lower', 'upper')}({e('text', d)})",
-            f"substring({e('text', d)} from {n})", f"substring({e('text', d)} from {n} for {self.pick('0', '1', '3', '100', '-1')})",
-            f"substr({e('text', d)}, {n}, {self.pick('1', '2')})", f"{self.pick('left', 'right')}({e('text', d)}, {n})",
-            f"trim({self.pick('', 'both', 'leading', 'trailing')} {self.pick('', quoted(' a'), quoted('xé'))} from {e('text', d)})",
-            f"{self.pick('btrim', 'ltrim', 'rtrim')}({e('text', d)})", f"replace({e('text', d)}, {e('text', d)}, {e('text', d)})",
-            f"split_part({e('text', d)}, {quoted(self.pick(',', ' ', '', 'b'))}, {self.pick('1', '2', '-1', '0', '9')})",
-            f"concat({e('text', d)}, {e(any_kind, d)}, {e('bool', d)})", f"concat_ws({e('text', d)}, {e('int4', d)}, {e(any_kind, d)})",
-            f"({e('text', d)})::varchar({self.pick('1', '3', '10')})", f"({e('text', d)})::char({self.pick('1', '4')})",
-            f"({self.pick('j', 'jb')}->>{self.pick(quoted(self.pick(*KEYS)), '0', '1', '-1', '3')})",
-            f"({self.pick('j', 'jb')}#>>{quoted('{' + self.pick('b,c,2', 'a', '3,k', 'b', '1', 'b,c,-1') + '}')})",
-            f"({self.pick('e', 'ip', 'uu', 'pr', 'by')})::text")
+            lambda: f"({e('text', d)} || {e('text', d)})", lambda: f"({e('text', d)} || {e(any_kind, d)})" if any_kind not in ("jsonb", "bytea") else "t",
+            lambda: f"({e(any_kind, d)})::text", lambda: f"{self.pick('lower', 'upper')}({e('text', d)})",
+            lambda: f"substring({e('text', d)} from {n})", lambda: f"substring({e('text', d)} from {n} for {self.pick('0', '1', '3', '100', '-1')})",
+            lambda: f"substr({e('text', d)}, {n}, {self.pick('1', '2')})", lambda: f"{self.pick('left', 'right')}({e('text', d)}, {n})",
+            lambda: f"trim({self.pick('', 'both', 'leading', 'trailing')} {self.pick('', quoted(' a'), quoted('xé'))} from {e('text', d)})",
+            lambda: f"{self.pick('btrim', 'ltrim', 'rtrim')}({e('text', d)})", lambda: f"replace({e('text', d)}, {e('text', d)}, {e('text', d)})",
+            lambda: f"split_part({e('text', d)}, {quoted(self.pick(',', ' ', '', 'b'))}, {self.pick('1', '2', '-1', '0', '9')})",
+            lambda: f"concat({e('text', d)}, {e(any_kind, d)}, {e('bool', d)})", lambda: f"concat_ws({e('text', d)}, {e('int4', d)}, {e(any_kind, d)})",
+            lambda: f"({e('text', d)})::varchar({self.pick('1', '3', '10')})", lambda: f"({e('text', d)})::char({self.pick('1', '4')})",
+            lambda: f"({self.pick('j', 'jb')}->>{self.pick(quoted(self.pick(*KEYS)), '0', '1', '-1', '3')})",
+            lambda: f"({self.pick('j', 'jb')}#>>{quoted('{' + self.pick('b,c,2', 'a', '3,k', 'b', '1', 'b,c,-1') + '}')})",
+            lambda: f"({self.pick('e', 'ip', 'uu', 'pr', 'by')})::text", lambda: f"({e('text', d)})::name", lambda: f"({e('interval', d)})::text",
+            lambda: f"({e('text', d)} COLLATE \"C\")", lambda: f"{self.pick('GREATEST', 'LEAST')}({e('text', d)} COLLATE \"C\", {e('text', d)})",
+            lambda: f"({e('jsonb', d)} ->> {self.pick('t', 'i4', quoted(self.pick(*KEYS)))})", lambda: f"({e('json', d)} ->> {self.pick('i4', '0', 't')})",
+            lambda: f"{self.pick('btrim', 'ltrim', 'rtrim')}({e('text', d)}, {e('text', d)})", lambda: f"left({e('text', d)}, {e('int4', 0)})",
+            lambda: f"split_part({e('text', d)}, {e('text', 0)}, {e('int4', 0)})", lambda: f"COALESCE(e, {quoted(self.pick('sad', 'ok'))})::text",
+            lambda: f"({e('text', d)})::varchar({self.pick('2', '5')})::char({self.pick('3', '6')})", lambda: f"substring({e('text', d)}, {e('int4', 0)}, {e('int2', 0)})",
+            lambda: f"concat({e(any_kind, d)}, {e('text', d)}, NULL, {self.pick('e', 'ip', 'pr', 'c')})", lambda: quoted(any_text(self.r)))
 
     def x_date(self, d):
         e = self.expr
-        return self.pick(f"({e('date', d)} {self.pick('+', '-')} {self.pick('1', '30', 'i2')})", f"({e(self.pick('timestamp', 'timestamptz'), d)})::date",
-                         f"({e('timestamp', d)})::date")
+        return self.pick(lambda: f"({e('date', d)} {self.pick('+', '-')} {self.pick('1', '30', 'i2')})", lambda: f"({e(self.pick('timestamp', 'timestamptz'), d)})::date",
+                         lambda: f"({e('timestamp', d)})::date", lambda: f"({e('int4', 0)} + {e('date', d)})")
 
     def x_timestamp(self, d):
         e = self.expr
-        iv = self.pick("1 day", "1 month", "-1 mon", "1 year 2 mons 3 days 04:05:06.7", "90 minutes", "0.5 seconds", "1 week")
+        iv = self.pick(*INTERVALS)
         return self.pick(
-            f"date_trunc({quoted(self.pick(*UNITS))}, {e('timestamp', d)})", f"({e('timestamp', d)} {self.pick('+', '-')} interval '{iv}')",
-            f"({e('date', d)} {self.pick('+', '-')} interval '{iv}')", f"({e('date', d)} + {e('time', d)})",
-            f"({e('timestamptz', d)})::timestamp", f"({e('timestamp', d)})::timestamp({self.pick('0', '1', '3')})")
+            lambda: f"date_trunc({quoted(self.pick(*UNITS))}, {e('timestamp', d)})", lambda: f"({e('timestamp', d)} {self.pick('+', '-')} interval '{iv}')",
+            lambda: f"({e('date', d)} {self.pick('+', '-')} interval '{iv}')", lambda: f"({e('date', d)} + {e('time', d)})",
+            lambda: f"({e('timestamptz', d)})::timestamp", lambda: f"({e('timestamp', d)})::timestamp({self.pick('0', '1', '3')})",
+            lambda: f"({e('timestamp', d)} {self.pick('+', '-')} {e('interval', d)})", lambda: f"({e('interval', d)} + {e(self.pick('timestamp', 'date'), d)})")
 
     def x_timestamptz(self, d):
         e = self.expr
         return self.pick(
-            f"date_trunc({quoted(self.pick(*UNITS))}, {e(self.pick('timestamptz', 'date'), d)})",
-            f"({e('timestamptz', d)} {self.pick('+', '-')} interval '{self.pick('1 day', '1 month', '36 hours')}')",
-            f"to_timestamp({self.pick('0', '1.5', '1700000000.123456', 'f8', 'i4')})", f"({e('timestamptz', d)})::timestamptz(0)")
+            lambda: f"date_trunc({quoted(self.pick(*UNITS))}, {e(self.pick('timestamptz', 'date'), d)})",
+            lambda: f"({e('timestamptz', d)} {self.pick('+', '-')} interval '{self.pick('1 day', '1 month', '36 hours')}')",
+            lambda: f"to_timestamp({self.pick('0', '1.5', '1700000000.123456', 'f8', 'i4')})", lambda: f"({e('timestamptz', d)})::timestamptz(0)",
+            lambda: f"({e('timestamptz', d)} {self.pick('+', '-')} {e('interval', d)})", lambda: f"to_timestamp({e('float8', d)})",
+            lambda: f"({e('timestamptz', d)})::timestamptz({self.pick('2', '5', '6')})")
 
     def x_time(self, d):
-        return self.pick(f"({self.expr('time', d)} {self.pick('+', '-')} interval '{self.pick('1 hour', '25:00', '-1 min')}')",
-                         f"({self.expr('timestamp', d)})::time")
+        return self.pick(lambda: f"({self.expr('time', d)} {self.pick('+', '-')} interval '{self.pick('1 hour', '25:00', '-1 min')}')",
+                         lambda: f"({self.expr('timestamp', d)})::time", lambda: f"({self.expr('time', d)})::time({self.pick('0', '2')})",
+                         lambda: f"({self.expr('time', d)} {self.pick('+', '-')} {self.expr('interval', d)})", lambda: f"({self.expr('interval', d)})::time")
+
+    def x_interval(self, d):
+        e = self.expr
+        kind = self.pick("timestamp", "timestamptz", "time")
+        return self.pick(lambda: f"({e(kind, d)} - {e(kind, d)})", lambda: f"({e('time', d)})::interval", lambda: f"(- {e('interval', d)})",
+                         lambda: f"({e('interval', d)} {self.pick('+', '-')} {e('interval', d)})")
+
+    def x_uuid(self, d):
+        return f"({self.expr('text', d)})::uuid"
+
+    def x_bytea(self, d):
+        return self.pick(f"({self.expr('bytea', d)} || {self.expr('bytea', d)})", self.text_input("bytea"))
 
     def x_jsonb(self, d):
-        return self.pick(f"({self.expr('jsonb', d)} -> {self.pick(quoted(self.pick(*KEYS)), '0', '1', '-1', 'i2')})",
-                         f"({self.expr('jsonb', d)} #> {quoted('{' + self.pick('b,c', 'a', '0', '3,k') + '}')})", "(j)::jsonb")
+        return self.pick(lambda: f"({self.expr('jsonb', d)} -> {self.pick(quoted(self.pick(*KEYS)), '0', '1', '-1', 'i2')})",
+                         lambda: f"({self.expr('jsonb', d)} #> {quoted('{' + self.pick('b,c', 'a', '0', '3,k', '-1', '', 'NULL', 'b,c,-1') + '}')})", "(j)::jsonb",
+                         lambda: f"({self.expr('jsonb', d)} -> {self.pick('t', 'i4')})")
 
     def x_json(self, d):
         return self.pick(f"({self.expr('json', d)} -> {self.pick(quoted(self.pick(*KEYS)), '0', '2', '-1')})", "(jb)::json")
@@ -286,10 +420,22 @@ class Gen:
     def wild(self, d):
         """Types at random: mostly errors, which both must see."""
         a, b = self.pick(*COLUMNS), self.pick(*COLUMNS)
-        right = self.pick(self.leaf(b), self.leaf(b), quoted(self.pick("1", "a", "2024-01-01", "1.5")), "NULL")
-        return f"({self.leaf(a)} {self.pick('+', '-', '*', '/', '=', '<', '||', '%', '->')} {right})"
+        literal = quoted(self.pick("1", "a", "2024-01-01", "1.5", "1 day", "t"))
+        which = self.r.randrange(8)
+        if which == 0:
+            args = [self.pick(lambda: self.leaf(self.pick(*COLUMNS)), lambda: literal, "NULL", "1", "1.5") for _ in range(self.r.randint(1, 3))]
+            return f"{self.pick(*FUNCTIONS)}({', '.join(args)})"
+        if which == 1:
+            return f"({self.leaf(a)})::{self.pick(*COLUMNS, 'varchar(3)', 'char(2)', 'numeric(4,1)', 'name', 'timestamp(0)', 'interval')}"
+        if which == 2:
+            return f"{self.pick('CASE WHEN b THEN {} ELSE {} END', 'COALESCE({}, {})', 'NULLIF({}, {})', 'GREATEST({}, {})')}".format(
+                self.leaf(a), self.pick(self.leaf(b), literal))
+        left, right = self.leaf(a), self.pick(lambda: self.leaf(b), lambda: self.leaf(b), lambda: literal, "NULL")
+        if self.r.random() < 0.3:
+            left, right = right, left
+        return f"({left} {self.pick('+', '-', '*', '/', '=', '<', '||', '%', '->', '->>', '?', 'LIKE', 'IS DISTINCT FROM')} {right})"
 
     def any(self):
-        if self.r.random() < 0.1:
+        if self.r.random() < 0.12:
             return self.wild(1)
-        return self.expr(self.pick(*COLUMNS), self.r.randint(1, 4))
+        return self.expr(self.pick(*COLUMNS, "interval"), self.r.randint(1, 4))
