@@ -70,13 +70,16 @@ kafka_parts_keep_metadata(
 }
 
 static enum fate
-query_offsets(struct kafka_client *client, struct kafka_part *parts, size_t count,
-    int64_t timeout_ms, struct err *err)
+query_offsets(struct kafka_client *client, int64_t at_ms, struct kafka_part *parts,
+    size_t count, int64_t timeout_ms, struct err *err)
 {
-	rd_kafka_topic_partition_list_t *list = kafka_list_new(parts, count);
-	rd_kafka_resp_err_t code =
-	    rd_kafka_offsets_for_times(client->rk, list, (int)timeout_ms);
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
 
+	for (size_t i = 0; i < count; i++)
+		parts[i].offset = at_ms;
+	list = kafka_list_new(parts, count);
+	code = rd_kafka_offsets_for_times(client->rk, list, (int)timeout_ms);
 	if (!code)
 		code = kafka_list_error(list);
 	for (size_t i = 0; i < count && !code; i++) {
@@ -90,34 +93,32 @@ query_offsets(struct kafka_client *client, struct kafka_part *parts, size_t coun
 	return code ? kafka_error_set(err, code, "offsets by time") : FATE_DONE;
 }
 
-/* librdkafka says END for "no record that late"; a second query makes it a number. */
+/* By time, librdkafka says END for "no record that late". The end is asked for first: asked for
+ * afterwards, it would lie behind a record that came between the two questions. */
 enum fate
 kafka_client_offsets_at(struct kafka_client *client, int64_t at_ms, struct kafka_part *parts,
     size_t count, int64_t timeout_ms, struct err *err)
 {
-	size_t late = 0;
+	int64_t *ends = calloc(count + 1, sizeof *ends);
+	enum fate fate = FATE_DONE;
 
-	if (count == 0)
-		return FATE_DONE;
-	for (size_t i = 0; i < count; i++)
-		parts[i].offset = at_ms;
-	if (query_offsets(client, parts, count, timeout_ms, err))
-		return err->fate;
-	for (size_t i = 0; i < count; i++)
-		late += parts[i].offset < 0;
-	if (late == 0)
-		return FATE_DONE;
-	for (size_t i = 0; i < count; i++) {
-		if (parts[i].offset >= 0)
-			continue;
-		parts[i].offset = KAFKA_AT_END;
-		if (query_offsets(client, &parts[i], 1, timeout_ms, err))
-			return err->fate;
+	must(ends);
+	if (count > 0 && at_ms >= 0) {
+		fate = query_offsets(client, KAFKA_AT_END, parts, count, timeout_ms, err);
+		for (size_t i = 0; i < count; i++)
+			ends[i] = parts[i].offset;
+	}
+	if (count > 0 && fate == FATE_DONE)
+		fate = query_offsets(client, at_ms, parts, count, timeout_ms, err);
+	for (size_t i = 0; i < count && fate == FATE_DONE; i++) {
+		if (parts[i].offset < 0 && at_ms >= 0)
+			parts[i].offset = ends[i];
 		if (parts[i].offset < 0)
-			return err_set(err, FATE_RETRY, "%s/%d: no end offset", parts[i].topic,
+			fate = err_set(err, FATE_RETRY, "%s/%d: no offset", parts[i].topic,
 			    (int)parts[i].partition);
 	}
-	return FATE_DONE;
+	free(ends);
+	return fate;
 }
 
 enum fate

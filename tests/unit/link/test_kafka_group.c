@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a group member does with committed offsets, refusals and callers that refuse. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 #include "link/kafka_consumer.h"
 #include "link/kafka_producer.h"
 
-enum { OFFSET_FETCH = 9, HEARTBEAT = 12, RECORDS = 10 };
+enum { LIST_OFFSETS = 2, OFFSET_FETCH = 9, HEARTBEAT = 12, RECORDS = 10 };
 
 static struct kafka_mock mock;
 
@@ -333,6 +334,48 @@ ends_are_asked_for_and_absent_topics_named(void **state)
 	assert_true(kafka_consumer_close(consumer, 5000));
 }
 
+/* One record, a while after the question was put. */
+static void *
+send_late(void *ctx)
+{
+	struct kafka_out out = { .topic = "late", .value = SLICE("v") };
+	struct err err;
+
+	clock_sleep_ms(150);
+	assert_int_equal(kafka_producer_send(ctx, &out, &err), FATE_DONE);
+	assert_int_equal(kafka_producer_flush(ctx, 5000, &err), FATE_DONE);
+	return NULL;
+}
+
+static void
+a_record_that_comes_meanwhile_is_not_passed_over(void **state)
+{
+	struct kafka_consumer_conf conf = { .common = mock.conf };
+	struct kafka_part part = { .topic = "late", .partition = 0 };
+	struct kafka_consumer *consumer;
+	struct kafka_producer *producer;
+	pthread_t thread;
+	struct err err;
+
+	(void)state;
+	kafka_mock_topic(&mock, "late", 1);
+	assert_int_equal(kafka_producer_open(&producer, &mock.conf, &err), FATE_DONE);
+	assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_DONE);
+	rd_kafka_mock_broker_push_request_error_rtts(
+	    mock.cluster, 1, LIST_OFFSETS, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 600);
+	assert_int_equal(pthread_create(&thread, NULL, send_late, producer), 0);
+	assert_int_equal(
+	    kafka_consumer_offsets_at(consumer, clock_wall_ms() - 60000, &part, 1, 5000, &err),
+	    FATE_DONE);
+	assert_int_equal(part.offset, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(
+	    kafka_consumer_offsets_at(consumer, KAFKA_AT_END, &part, 1, 5000, &err), FATE_DONE);
+	assert_int_equal(part.offset, 1);
+	assert_true(kafka_consumer_close(consumer, 5000));
+	kafka_producer_close(producer);
+}
+
 int
 main(void)
 {
@@ -346,6 +389,7 @@ main(void)
 		cmocka_unit_test(an_expelled_member_is_told_that_all_is_lost),
 		cmocka_unit_test(a_fenced_instance_asks_for_a_restart),
 		cmocka_unit_test(ends_are_asked_for_and_absent_topics_named),
+		cmocka_unit_test(a_record_that_comes_meanwhile_is_not_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
