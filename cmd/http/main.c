@@ -30,8 +30,10 @@ static struct deliver
 deliver_of(struct work *work, const struct sink_http_config *config)
 {
 	return (struct deliver){ .work = work,
-		.ops = &sink_http,
-		.config = config,
+		.routes = { { .topic = work->pipeline->enrich.topic,
+		    .ops = &sink_http,
+		    .config = config } },
+		.route_count = 1,
 		.rows_max = (size_t)work->pipeline->http.in_flight_max,
 		.bytes_max = BYTES_IN_HAND };
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clickhouse.h -- the last state of every row in a ReplacingMergeTree(_version,
- * _deleted), by inserts of Native blocks over HTTP.
+/* clickhouse.h -- rows in ClickHouse, by inserts of Native blocks over HTTP.
  *
- * The config is the caller's and outlives the sink. The table is asked for its
- * columns at connect; every field of a record must be one of them, columns that
- * records lack take the server's default. A row that moves to another place of the
- * sorting key leaves a deleted row at the old one, in the same insert. Refused:
- * append mode, and tables without _version and _deleted. */
+ * sink_clickhouse keeps the last state of every row in a ReplacingMergeTree(_version,
+ * _deleted); a row that moves to another place of the sorting key leaves a deleted row
+ * at the old one, in the same insert. sink_clickhouse_append adds every change once to a
+ * MergeTree with _topic, _partition and _offset: what it is about to insert it freezes
+ * (sink.h), and after any unknown outcome it asks the table which offsets it holds.
+ * The config is the caller's and outlives the sink. Every field of a record must be a
+ * column; columns that records lack take the server's default. Refused: tables without
+ * the columns named here, and an append table whose deduplication window is too small
+ * to stop an insert that arrives late. */
 #ifndef SINK_CLICKHOUSE_H
 #define SINK_CLICKHOUSE_H
 
 #include "sink/sink.h"
 #include "wire/native.h"
 #include "wire/value.h"
-
-enum clickhouse_mode { CLICKHOUSE_REPLACE = 0, CLICKHOUSE_APPEND };
 
 struct clickhouse_setting {
 	const char *name, *value;
@@ -39,7 +40,6 @@ struct sink_clickhouse_config {
 	const char *ca_file;         /* the system's */
 	const char *database;        /* "default" */
 	const char *table;
-	enum clickhouse_mode mode;
 	size_t batch_rows;                         /* 50000 */
 	size_t batch_bytes;                        /* 32 MB of keys and values */
 	int64_t batch_age_ms;                      /* 400 */
@@ -48,8 +48,10 @@ struct sink_clickhouse_config {
 	enum native_pack_kind compression;         /* NATIVE_PLAIN */
 	const struct clickhouse_setting *settings; /* sent with every insert */
 	size_t setting_count;
-	const char *const *identity; /* columns of the table's ORDER BY, in its order */
+	/* Columns of the table's ORDER BY, in its order; append has none. */
+	const char *const *identity;
 	size_t identity_count;
+	const char *operation; /* column that takes the record's op; NULL: none */
 	const struct clickhouse_rename *renames;
 	size_t rename_count;
 	const struct clickhouse_field *fields; /* checked at connect when given */
@@ -57,6 +59,7 @@ struct sink_clickhouse_config {
 };
 
 extern const struct sink_ops sink_clickhouse;
+extern const struct sink_ops sink_clickhouse_append;
 
 /* What a code of a ClickHouse exception means for an insert. */
 enum clickhouse_verdict {

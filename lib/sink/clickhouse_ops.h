@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clickhouse_ops.h -- what the clickhouse*.c files share; nobody else's business.
  *
- * clickhouse.c is the driver, _server.c speaks HTTP and reads refusals, _table.c
- * knows the target's columns, _rows.c turns records into rows of the block. */
+ * sink_clickhouse.c and sink_clickhouse_append.c are the drivers, _batch.c makes one
+ * insert of records, _server.c speaks HTTP and reads refusals, _table.c knows the
+ * target's columns, _rows.c turns records into rows of the block. */
 #ifndef SINK_CLICKHOUSE_OPS_H
 #define SINK_CLICKHOUSE_OPS_H
 
@@ -35,21 +36,39 @@ struct hints {
 };
 
 struct clickhouse {
-	const struct sink_clickhouse_config *config;
+	struct sink_clickhouse_config config; /* with defaults filled in */
+	bool append;
 	struct http_client **hosts;
 	size_t host; /* the one in use */
 	struct http_response response;
 	struct buf url, body;
 	struct target target;
 	struct native_block *block;
-	struct native_column *version, *deleted;
+	struct native_column *version, *deleted;          /* replace */
+	struct native_column *topic, *partition, *offset; /* append */
+	struct native_column *operation;                  /* NULL: none */
+	struct native_column *counter; /* filled last: its rows are the complete ones */
 	struct native_column **identity;
 	size_t built_count; /* columns in the block */
 	struct hints value_hints, before_hints, key_hints;
 	uint32_t *row_record; /* index of the record that a row came from */
 	size_t row_record_cap;
-	size_t batch_rows; /* at present; the config's is the most */
+	size_t batch_rows;       /* at present; the config's is the most */
+	struct buf token;        /* of the insert at hand; empty: none */
+	struct buf quoted;       /* a topic as JSON */
+	int64_t insert_until_ms; /* append: no insert starts later than that */
 };
+
+/* --- clickhouse_batch.c --- */
+
+/* Copies the config, fills in defaults, makes the clients. HALT. */
+enum fate clickhouse_start(struct clickhouse *ch, const struct sink_clickhouse_config *config,
+    bool append, struct err *err) NODISCARD;
+void clickhouse_finish(struct clickhouse *ch);
+/* Makes all rows durable or none, as sink_ops.deliver says. state is a clickhouse. */
+enum fate clickhouse_deliver(
+    void *state, struct record *const *records, size_t count, struct err *err) NODISCARD;
+void clickhouse_limits(const struct clickhouse *ch, struct sink_batch_limits *ret_limits);
 
 /* --- clickhouse_server.c --- */
 
@@ -62,9 +81,10 @@ struct refusal {
 
 enum fate server_open(struct clickhouse *ch, struct err *err) NODISCARD;
 void server_close(struct clickhouse *ch);
-/* Sends a query; its answer is in ch->response. RETRY or HALT; the next host is
- * used next time. */
-enum fate server_query(struct clickhouse *ch, const char *query, struct err *err) NODISCARD;
+/* Sends a query with its parameters ({name:Type}); its answer is in ch->response. RETRY or
+ * HALT; the next host is used next time. */
+enum fate server_query(struct clickhouse *ch, const char *query,
+    const struct clickhouse_setting *params, size_t param_count, struct err *err) NODISCARD;
 /* Sends ch->body as an insert into the block's columns. DONE, RETRY, or as the
  * verdict says; then ret_refusal is filled. */
 enum fate server_insert(

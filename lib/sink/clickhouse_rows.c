@@ -17,9 +17,9 @@ struct row {
 static struct slice
 column_field(const struct clickhouse *ch, const struct target_column *column)
 {
-	for (size_t i = 0; i < ch->config->rename_count; i++)
-		if (strcmp(ch->config->renames[i].column, column->name) == 0)
-			return slice_str(ch->config->renames[i].field);
+	for (size_t i = 0; i < ch->config.rename_count; i++)
+		if (strcmp(ch->config.renames[i].column, column->name) == 0)
+			return slice_str(ch->config.renames[i].field);
 	return slice_str(column->name);
 }
 
@@ -36,6 +36,15 @@ hint_set(struct hints *hints, size_t at, struct hint hint)
 	hints->list[at] = hint;
 }
 
+/* Columns that we fill: no field's. */
+static bool
+is_own(const struct clickhouse *ch, const struct native_column *column)
+{
+	return column &&
+	       (column == ch->version || column == ch->deleted || column == ch->topic ||
+		   column == ch->partition || column == ch->offset || column == ch->operation);
+}
+
 /* The column of a field by its name; HALT when there is none. */
 static enum fate
 find_column(struct row *row, size_t at, struct json_name name,
@@ -49,7 +58,7 @@ find_column(struct row *row, size_t at, struct json_name name,
 
 		if (!json_name_is(name, field))
 			continue;
-		if (column->built == ch->version || column->built == ch->deleted)
+		if (is_own(ch, column->built))
 			break;
 		if (!column->built && !row->skip_others &&
 		    table_build(ch, column, err) != FATE_DONE)
@@ -69,7 +78,7 @@ find_column(struct row *row, size_t at, struct json_name name,
 static bool
 is_identity(const struct clickhouse *ch, const struct target_column *column)
 {
-	for (size_t i = 0; i < ch->config->identity_count; i++)
+	for (size_t i = 0; i < ch->config.identity_count; i++)
 		if (ch->identity[i] == column->built)
 			return column->built != NULL;
 	return false;
@@ -130,22 +139,56 @@ append_object(struct row *row, struct slice text, struct err *err)
 	return fate;
 }
 
-/* Defaults where the record had nothing, then the row's version: it is complete. */
-static void
-finish_row(struct row *row, const struct record *record, size_t index, bool deleted)
+/* A text of ours that needs no escapes: a topic's name, an operation. */
+static enum fate
+append_text(
+    struct clickhouse *ch, struct native_column *column, struct slice text, struct err *err)
+{
+	ch->quoted.len = 0;
+	buf_byte(&ch->quoted, '"');
+	buf_slice(&ch->quoted, text);
+	buf_byte(&ch->quoted, '"');
+	if (native_append(column, buf_view(&ch->quoted), err) != FATE_DONE)
+		return err_wrap(err, "column %s", native_column_name(column));
+	return FATE_DONE;
+}
+
+/* What the record is and where it comes from; the counter last. */
+static enum fate
+append_own(struct clickhouse *ch, const struct record *record, bool deleted, struct err *err)
+{
+	if (ch->operation &&
+	    append_text(ch, ch->operation, slice_of(&record->op, 1), err) != FATE_DONE)
+		return err->fate;
+	if (!ch->append) {
+		native_append_u64(ch->deleted, deleted);
+		native_append_u64(ch->version, record->version);
+		return FATE_DONE;
+	}
+	if (append_text(ch, ch->topic, slice_str(record->topic), err) != FATE_DONE)
+		return err->fate;
+	native_append_u64(ch->partition, (uint64_t)record->partition);
+	native_append_u64(ch->offset, (uint64_t)record->offset);
+	return FATE_DONE;
+}
+
+/* Defaults where the record had nothing, then our own columns: the row is complete. */
+static enum fate
+finish_row(
+    struct row *row, const struct record *record, size_t index, bool deleted, struct err *err)
 {
 	struct clickhouse *ch = row->ch;
+	size_t own = (ch->append ? 3u : 2u) + (ch->operation ? 1u : 0u);
 
-	if (row->appended + 2 < ch->built_count)
+	if (row->appended + own < ch->built_count)
 		for (size_t i = 0; i < ch->built_count; i++) {
 			struct native_column *column = native_block_column(ch->block, i);
 
-			if (native_column_rows(column) == row->row && column != ch->version &&
-			    column != ch->deleted)
+			if (native_column_rows(column) == row->row && !is_own(ch, column))
 				native_append_default(column);
 		}
-	native_append_u64(ch->deleted, deleted);
-	native_append_u64(ch->version, record->version);
+	if (append_own(ch, record, deleted, err) != FATE_DONE)
+		return err->fate;
 	if (row->row >= ch->row_record_cap) {
 		ch->row_record_cap = ch->row_record_cap ? ch->row_record_cap * 2 : 4096;
 		ch->row_record =
@@ -153,23 +196,23 @@ finish_row(struct row *row, const struct record *record, size_t index, bool dele
 		must(ch->row_record);
 	}
 	ch->row_record[row->row] = (uint32_t)index;
+	return FATE_DONE;
 }
 
 static enum fate
 append_upsert(struct clickhouse *ch, const struct record *record, size_t index, struct err *err)
 {
 	struct row row = {
-		.ch = ch, .hints = &ch->value_hints, .row = native_column_rows(ch->version)
+		.ch = ch, .hints = &ch->value_hints, .row = native_column_rows(ch->counter)
 	};
 
 	if (append_object(&row, record->value, err) != FATE_DONE)
 		return err->fate;
-	for (size_t i = 0; i < ch->config->identity_count; i++)
+	for (size_t i = 0; i < ch->config.identity_count; i++)
 		if (native_column_rows(ch->identity[i]) == row.row)
 			return err_set(
-			    err, FATE_REJECT, "column %s is missing", ch->config->identity[i]);
-	finish_row(&row, record, index, false);
-	return FATE_DONE;
+			    err, FATE_REJECT, "column %s is missing", ch->config.identity[i]);
+	return finish_row(&row, record, index, false, err);
 }
 
 /* A deleted row at the place that text, a JSON object, names. */
@@ -179,16 +222,29 @@ append_deleted(struct clickhouse *ch, const struct record *record, size_t index,
 {
 	struct row row = { .ch = ch,
 		.hints = hints,
-		.row = native_column_rows(ch->version),
+		.row = native_column_rows(ch->counter),
 		.skip_others = true };
 
 	if (append_object(&row, text, err) != FATE_DONE)
 		return err_wrap(err, "the place before the change");
-	if (row.appended < ch->config->identity_count)
+	if (row.appended < ch->config.identity_count)
 		return err_set(err, FATE_REJECT,
 		    "the place before the change is not wholly known: %.*s", SLICE_ARG(text));
-	finish_row(&row, record, index, true);
-	return FATE_DONE;
+	return finish_row(&row, record, index, true, err);
+}
+
+/* Every change is a row; a delete has its key, and defaults beside it. */
+static enum fate
+append_change(struct clickhouse *ch, const struct record *record, size_t index, struct err *err)
+{
+	bool deleted = !record->value.p;
+	struct row row = { .ch = ch,
+		.hints = deleted ? &ch->key_hints : &ch->value_hints,
+		.row = native_column_rows(ch->counter) };
+
+	if (append_object(&row, deleted ? record->key : record->value, err) != FATE_DONE)
+		return err->fate;
+	return finish_row(&row, record, index, deleted, err);
 }
 
 /* By the bytes that the table would hold, so that what it cannot tell apart is one
@@ -196,7 +252,7 @@ append_deleted(struct clickhouse *ch, const struct record *record, size_t index,
 static bool
 same_place(const struct clickhouse *ch, size_t a, size_t b)
 {
-	for (size_t i = 0; i < ch->config->identity_count; i++)
+	for (size_t i = 0; i < ch->config.identity_count; i++)
 		if (!native_rows_equal(ch->identity[i], a, b))
 			return false;
 	return true;
@@ -205,9 +261,11 @@ same_place(const struct clickhouse *ch, size_t a, size_t b)
 static enum fate
 append_record(struct clickhouse *ch, const struct record *record, size_t index, struct err *err)
 {
-	size_t row = native_column_rows(ch->version);
+	size_t row = native_column_rows(ch->counter);
 	bool has_before = record->before.len > 0;
 
+	if (ch->append)
+		return append_change(ch, record, index, err);
 	if (!record->value.p)
 		return has_before ? append_deleted(ch, record, index, record->before,
 					&ch->before_hints, err)
@@ -228,7 +286,7 @@ append_record(struct clickhouse *ch, const struct record *record, size_t index, 
 enum fate
 rows_append(struct clickhouse *ch, const struct record *record, size_t index, struct err *err)
 {
-	size_t row = native_column_rows(ch->version);
+	size_t row = native_column_rows(ch->counter);
 	enum fate fate = append_record(ch, record, index, err);
 
 	if (fate != FATE_DONE)

@@ -5,12 +5,12 @@
 #include "base/must.h"
 #include "sink/clickhouse_ops.h"
 
-enum { INSERT_BLOCK_ROWS_MIN = 1 << 20 };
+enum { INSERT_BLOCK_ROWS_MIN = 1 << 20, RESPONSE_MAX = 32 << 20 };
 
 enum fate
 server_open(struct clickhouse *ch, struct err *err)
 {
-	const struct sink_clickhouse_config *config = ch->config;
+	const struct sink_clickhouse_config *config = &ch->config;
 
 	ch->hosts = calloc(config->url_count, sizeof(struct http_client *));
 	must(ch->hosts);
@@ -22,6 +22,7 @@ server_open(struct clickhouse *ch, struct err *err)
 			.ca_file = config->ca_file,
 			.connect_timeout_ms = config->connect_timeout_ms,
 			.total_timeout_ms = config->timeout_ms,
+			.response_max = RESPONSE_MAX,
 		};
 
 		if (http_client_new(&options, &ch->hosts[i], err) != FATE_DONE)
@@ -33,7 +34,7 @@ server_open(struct clickhouse *ch, struct err *err)
 void
 server_close(struct clickhouse *ch)
 {
-	for (size_t i = 0; ch->hosts && i < ch->config->url_count; i++)
+	for (size_t i = 0; ch->hosts && i < ch->config.url_count; i++)
 		http_client_free(ch->hosts[i]);
 	free(ch->hosts);
 	http_response_finish(&ch->response);
@@ -44,7 +45,7 @@ server_close(struct clickhouse *ch)
 static void
 next_host(struct clickhouse *ch)
 {
-	ch->host = (ch->host + 1) % ch->config->url_count;
+	ch->host = (ch->host + 1) % ch->config.url_count;
 }
 
 /* The number behind the first occurrence of words; 0: none. */
@@ -153,21 +154,10 @@ send_request(struct clickhouse *ch, struct http_request *request, struct refusal
 		fate = err->fate = FATE_RETRY;
 	if (fate == FATE_DONE)
 		return FATE_DONE;
-	(void)err_wrap(err, "%s", ch->config->urls[ch->host]);
+	(void)err_wrap(err, "%s", ch->config.urls[ch->host]);
 	if (fate == FATE_RETRY)
 		next_host(ch);
 	return fate;
-}
-
-enum fate
-server_query(struct clickhouse *ch, const char *query, struct err *err)
-{
-	struct slice body = slice_str(query);
-	struct http_request request = { .url = "/", .body = &body, .body_count = 1 };
-	struct refusal refusal;
-	enum fate fate = send_request(ch, &request, &refusal, err);
-
-	return fate == FATE_REJECT ? err->fate = FATE_HALT : fate;
 }
 
 static void
@@ -179,11 +169,29 @@ add_setting(struct buf *url, const char *name, const char *value)
 	http_escape(url, slice_str(value));
 }
 
+enum fate
+server_query(struct clickhouse *ch, const char *query, const struct clickhouse_setting *params,
+    size_t param_count, struct err *err)
+{
+	struct slice body = slice_str(query);
+	struct http_request request = { .body = &body, .body_count = 1 };
+	struct refusal refusal;
+	enum fate fate;
+
+	ch->url.len = 0;
+	buf_cstr(&ch->url, "/?wait_end_of_query=1");
+	for (size_t i = 0; i < param_count; i++)
+		add_setting(&ch->url, params[i].name, params[i].value);
+	request.url = buf_str(&ch->url);
+	fate = send_request(ch, &request, &refusal, err);
+	return fate == FATE_REJECT ? err->fate = FATE_HALT : fate;
+}
+
 /* One block, one part: the server must neither cut it nor wait for more. */
 static void
 insert_url(struct clickhouse *ch)
 {
-	const struct sink_clickhouse_config *config = ch->config;
+	const struct sink_clickhouse_config *config = &ch->config;
 	struct buf query = { 0 };
 	size_t block_rows = config->batch_rows * 4;
 	char rows[24];
@@ -210,6 +218,8 @@ insert_url(struct clickhouse *ch)
 	add_setting(&ch->url, "max_insert_block_size", rows);
 	add_setting(&ch->url, "min_insert_block_size_rows", rows);
 	add_setting(&ch->url, "min_insert_block_size_bytes", "0");
+	if (ch->token.len)
+		add_setting(&ch->url, "insert_deduplication_token", buf_str(&ch->token));
 	for (size_t i = 0; i < config->setting_count; i++)
 		add_setting(&ch->url, config->settings[i].name, config->settings[i].value);
 }
@@ -222,7 +232,7 @@ server_insert(struct clickhouse *ch, struct refusal *ret_refusal, struct err *er
 		[NATIVE_ZSTD] = "Content-Encoding: zstd",
 	};
 	const char *encoding =
-	    ch->config->compression == NATIVE_PLAIN ? NULL : encodings[ch->config->compression];
+	    ch->config.compression == NATIVE_PLAIN ? NULL : encodings[ch->config.compression];
 	struct slice body = buf_view(&ch->body);
 	struct http_request request = {
 		.headers = &encoding,

@@ -145,8 +145,8 @@ nullable_type(const char *type, struct buf *out)
 static bool
 is_identity(const struct clickhouse *ch, const char *name)
 {
-	for (size_t i = 0; i < ch->config->identity_count; i++)
-		if (strcmp(ch->config->identity[i], name) == 0)
+	for (size_t i = 0; i < ch->config.identity_count; i++)
+		if (strcmp(ch->config.identity[i], name) == 0)
 			return true;
 	return false;
 }
@@ -218,17 +218,44 @@ renamed(const struct sink_clickhouse_config *config, const char *field)
 	return field;
 }
 
-/* _version goes first: it is filled last, so its rows are the complete ones. */
+static enum fate
+build_counter(struct clickhouse *ch, const char *name, uint32_t width_min,
+    struct native_column **ret_column, struct err *err)
+{
+	if (build_named(ch, name, ret_column, err) != FATE_DONE)
+		return err->fate;
+	return check_counter(*ret_column, width_min, err);
+}
+
+/* The one that goes first is filled last, so its rows are the complete ones. */
+static enum fate
+build_own(struct clickhouse *ch, struct err *err)
+{
+	if (ch->append) {
+		if (build_counter(ch, "_offset", 8, &ch->offset, err) != FATE_DONE ||
+		    build_counter(ch, "_partition", 4, &ch->partition, err) != FATE_DONE ||
+		    build_named(ch, "_topic", &ch->topic, err) != FATE_DONE)
+			return err->fate;
+		ch->counter = ch->offset;
+	} else {
+		if (build_counter(ch, "_version", 8, &ch->version, err) != FATE_DONE ||
+		    build_counter(ch, "_deleted", 1, &ch->deleted, err) != FATE_DONE)
+			return err->fate;
+		ch->counter = ch->version;
+	}
+	ch->operation = NULL;
+	if (!ch->config.operation)
+		return FATE_DONE;
+	return build_named(ch, ch->config.operation, &ch->operation, err);
+}
+
 static enum fate
 build_columns(struct clickhouse *ch, struct err *err)
 {
-	const struct sink_clickhouse_config *config = ch->config;
+	const struct sink_clickhouse_config *config = &ch->config;
 	struct native_column *column;
 
-	if (build_named(ch, "_version", &ch->version, err) != FATE_DONE ||
-	    build_named(ch, "_deleted", &ch->deleted, err) != FATE_DONE ||
-	    check_counter(ch->version, 8, err) != FATE_DONE ||
-	    check_counter(ch->deleted, 1, err) != FATE_DONE)
+	if (build_own(ch, err) != FATE_DONE)
 		return err->fate;
 	for (size_t i = 0; i < config->identity_count; i++)
 		if (build_named(ch, config->identity[i], &ch->identity[i], err) != FATE_DONE)
@@ -263,7 +290,7 @@ table_use(struct clickhouse *ch, struct target *target, bool *ret_changed, struc
 enum fate
 table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err)
 {
-	const struct sink_clickhouse_config *config = ch->config;
+	const struct sink_clickhouse_config *config = &ch->config;
 	struct target target = { 0 };
 	struct buf query = { 0 };
 	enum fate fate;
@@ -273,7 +300,7 @@ table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err)
 	buf_byte(&query, '.');
 	name_quote(&query, config->table);
 	buf_cstr(&query, " FORMAT JSONEachRow");
-	fate = server_query(ch, buf_str(&query), err);
+	fate = server_query(ch, buf_str(&query), NULL, 0, err);
 	buf_finish(&query);
 	if (fate == FATE_DONE)
 		fate = target_read(buf_view(&ch->response.body), &target, err);

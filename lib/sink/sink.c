@@ -88,7 +88,7 @@ queue_clear(struct queue *queue)
 static bool
 is_batch(const struct sink *sink)
 {
-	return sink->ops->deliver != NULL;
+	return sink->ops->push == NULL;
 }
 
 enum fate
@@ -98,7 +98,8 @@ sink_open(
 	struct sink *sink;
 	enum fate fate;
 
-	must(ops->deliver || (ops->push && ops->work && ops->drop && ops->pending));
+	must((ops->deliver && !ops->push) ||
+	     (ops->push && ops->work && ops->drop && ops->pending));
 	sink = calloc(1, sizeof *sink + ops->state);
 	must(sink);
 	sink->ops = ops;
@@ -162,10 +163,9 @@ keep_pending(struct record **records, size_t count)
 	return kept;
 }
 
-/* Delivers records, halving what is refused until the guilty row stands alone.
- * Rows that were settled before a RETRY or HALT stay settled. */
-static enum fate
-deliver_halving(struct sink *sink, struct record **records, size_t count, struct err *err)
+enum fate
+sink_deliver_halving(const struct sink_ops *ops, void *state, struct record **records,
+    size_t count, struct err *err)
 {
 	struct err why = { 0 };
 	enum fate fate;
@@ -178,7 +178,7 @@ deliver_halving(struct sink *sink, struct record **records, size_t count, struct
 			return FATE_DONE;
 		for (size_t i = 0; i < count; i++)
 			records[i]->attempts++;
-		fate = sink->ops->deliver(sink->state, records, count, &why);
+		fate = ops->deliver(state, records, count, &why);
 		if (fate == FATE_DONE)
 			for (size_t i = 0; i < count; i++)
 				if (records[i]->outcome == OUTCOME_PENDING)
@@ -199,10 +199,10 @@ deliver_halving(struct sink *sink, struct record **records, size_t count, struct
 		return FATE_DONE;
 	}
 	half = count / 2;
-	fate = deliver_halving(sink, records, half, err);
+	fate = sink_deliver_halving(ops, state, records, half, err);
 	if (fate != FATE_DONE)
 		return fate;
-	return deliver_halving(sink, records + half, count - half, err);
+	return sink_deliver_halving(ops, state, records + half, count - half, err);
 }
 
 /* Rows of the next batch: as many as the limits allow, at least one. */
@@ -228,7 +228,7 @@ deliver_batch(struct sink *sink, const struct sink_batch_limits *limits, struct 
 	enum fate fate;
 
 	memcpy(queue->batch, queue->records, count * sizeof *queue->batch);
-	fate = deliver_halving(sink, queue->batch, count, err);
+	fate = sink_deliver_halving(sink->ops, sink->state, queue->batch, count, err);
 	queue_settle(queue, count);
 	if (queue->count == 0)
 		sink->flush = false;
@@ -295,6 +295,8 @@ sink_work(struct sink *sink, int wait_ms, struct err *err)
 void
 sink_flush(struct sink *sink)
 {
+	if (sink->ops->flush)
+		sink->ops->flush(sink->state);
 	sink->flush = sink->queue.count > 0;
 }
 
@@ -319,6 +321,26 @@ int64_t
 sink_replay_ms(const struct sink *sink)
 {
 	return sink->ops->replay_ms ? sink->ops->replay_ms(sink->state) : 0;
+}
+
+bool
+sink_frozen(
+    const struct sink *sink, const char *topic, int32_t partition, struct sink_range *ret_range)
+{
+	return sink->ops->frozen && sink->ops->frozen(sink->state, topic, partition, ret_range);
+}
+
+bool
+sink_freezing(const struct sink *sink)
+{
+	return sink->ops->freezing && sink->ops->freezing(sink->state);
+}
+
+void
+sink_froze(struct sink *sink)
+{
+	if (sink->ops->froze)
+		sink->ops->froze(sink->state);
 }
 
 bool

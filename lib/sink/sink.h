@@ -20,13 +20,20 @@ struct sink_ops;
 
 enum { SINK_OFFSET_COMMITTED = -1 }; /* start where the consumer group stands */
 
-/* A partition of the enriched topic that this worker was given. */
+/* Offsets from first up to end, which is not in it; end <= first: none. */
+struct sink_range {
+	int64_t first, end;
+};
+
+/* A partition of the sink's topic that this worker was given. */
 struct sink_part {
+	const char *topic; /* outlives the sink */
 	int32_t partition;
-	int64_t committed; /* the group's offset */
-	int64_t end;       /* end offset, read committed */
-	int64_t window;    /* first offset not older than sink_replay_ms; end if none */
-	int64_t start;     /* out: where to read from, or SINK_OFFSET_COMMITTED */
+	int64_t committed;        /* the group's offset */
+	struct sink_range frozen; /* what was committed with it, see sink_frozen */
+	int64_t end;              /* end offset, read committed */
+	int64_t window;           /* first offset not older than sink_replay_ms; end if none */
+	int64_t start;            /* out: where to read from, or SINK_OFFSET_COMMITTED */
 };
 
 /* config is the driver's own (sink/clickhouse.h ...). Does not connect. */
@@ -53,6 +60,15 @@ enum fate sink_work(struct sink *sink, int wait_ms, struct err *err) NODISCARD;
 
 /* Finished means: nothing is held back for the sake of a bigger batch. */
 void sink_flush(struct sink *sink);
+
+/* The offsets that the sink inserts, or has inserted last: they must stand in the metadata
+ * of every commit of the partition whose position is below their end. False: none. */
+bool sink_frozen(const struct sink *sink, const char *topic, int32_t partition,
+    struct sink_range *ret_range);
+/* The sink waits for a commit with all of these before it inserts. */
+bool sink_freezing(const struct sink *sink);
+/* That commit stands. */
+void sink_froze(struct sink *sink);
 
 /* Forgets all pending records without touching them again (revoked or rewound). */
 void sink_drop(struct sink *sink);

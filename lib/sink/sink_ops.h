@@ -4,7 +4,7 @@
  * There are two kinds. A batch driver gives deliver(), and sink.c does the rest:
  * it gathers what was pushed until rows_max, bytes_max or age_ms is reached, and
  * halves a rejected batch until the guilty row stands alone. A window driver gives
- * push(), work() and drop(), and keeps its own books. */
+ * push(), work(), drop() and pending(), and keeps its own books. */
 #ifndef SINK_SINK_OPS_H
 #define SINK_SINK_OPS_H
 
@@ -50,6 +50,16 @@ struct sink_ops {
 	enum fate (*tick)(void *state, int64_t wall_ms, struct err *err); /* NULL: nothing */
 	int64_t (*replay_ms)(const void *state);                          /* NULL: 0 */
 
+	/* Window drivers: hold nothing back for a bigger batch until all is done. NULL: they
+	 * never do. */
+	void (*flush)(void *state);
+
+	/* Window drivers that write exactly once; see sink.h. NULL: nothing is frozen. */
+	bool (*frozen)(const void *state, const char *topic, int32_t partition,
+	    struct sink_range *ret_range);
+	bool (*freezing)(const void *state);
+	void (*froze)(void *state);
+
 	/* Window drivers: why nothing moves though work() goes on, NULL when it does. The
 	 * worker says so. NULL: never. */
 	const char *(*waiting)(const void *state);
@@ -59,6 +69,12 @@ struct sink_ops {
 	/* Never fails, never blocks, accepts a state whose open() refused. */
 	void (*close)(void *state);
 };
+
+/* Calls ops->deliver() and halves what is refused until the guilty row stands alone;
+ * each outcome is set. Moves pending records to the front. Rows that were settled before a
+ * RETRY or HALT stay settled. For a window driver that has a deliver(), too. */
+enum fate sink_deliver_halving(const struct sink_ops *ops, void *state, struct record **records,
+    size_t count, struct err *err) NODISCARD;
 
 /* Marks a record as rejected with a formatted reason. */
 void sink_reject(struct record *record, const char *fmt, ...) PRINTF(2, 3);

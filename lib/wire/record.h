@@ -50,7 +50,9 @@ struct record {
 	enum outcome outcome;
 	uint32_t attempts;
 	char *reason;  /* of a rejection, heap; freed by the worker */
-	void *message; /* the Kafka message that holds the bytes */
+	char *text;    /* heap that key, value and before lie in; NULL: the message */
+	void *message; /* the Kafka message; NULL: another record of it has it */
+	struct slice message_key, message_value; /* as they came */
 };
 
 /* Reads the headers into ret_record (position, key and value are set by the

@@ -38,8 +38,10 @@ boards_fill(struct work *work, struct boards *b)
 		.columns = sql_query_results(b->query),
 		.column_count = sql_query_result_count(b->query) };
 	b->deliver = (struct deliver){ .work = work,
-		.ops = &sink_leaderboard,
-		.config = &b->config,
+		.routes = { { .topic = work->pipeline->enrich.topic,
+		    .ops = &sink_leaderboard,
+		    .config = &b->config } },
+		.route_count = 1,
 		.rows_max = BATCHES_IN_HAND * b->config.batch_rows,
 		.bytes_max = BYTES_IN_HAND };
 }

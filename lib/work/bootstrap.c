@@ -98,18 +98,31 @@ topic_make(struct boot *b, const char *name, int32_t partitions, bool compact, s
 }
 
 static bool
-is_fact(const struct boot *b, const char *schema, size_t schema_len, const char *table,
-    size_t table_len)
+is_fact(const struct boot *b, struct slice table)
 {
 	const struct sql_table_name *fact = &b->tables.names[0];
-	const char *fact_schema = fact->schema ? fact->schema : "public";
+	char name[200];
 
-	return strlen(fact_schema) == schema_len &&
-	       memcmp(fact_schema, schema, schema_len) == 0 &&
-	       strlen(fact->name) == table_len && memcmp(fact->name, table, table_len) == 0;
+	(void)snprintf(
+	    name, sizeof name, "%s.%s", fact->schema ? fact->schema : "public", fact->name);
+	return b->pipeline->has_enrich && slice_eq(slice_str(name), table);
 }
 
-/* One topic a captured table: the fact's with the pipeline's partitions, others one. */
+/* As the pipeline says of the fact or of a table that is mirrored; others have one. */
+static int32_t
+table_partitions(const struct boot *b, struct slice table)
+{
+	const struct pipeline_clickhouse *c = &b->pipeline->clickhouse;
+
+	if (is_fact(b, table))
+		return (int32_t)b->pipeline->enrich.partitions;
+	for (size_t i = 0; i < c->table_count; i++)
+		if (c->tables[i].from && slice_eq(slice_str(c->tables[i].from), table))
+			return (int32_t)c->tables[i].partitions;
+	return 1;
+}
+
+/* One topic a captured table. */
 static enum fate
 table_topics(struct boot *b, struct err *err)
 {
@@ -118,20 +131,15 @@ table_topics(struct boot *b, struct err *err)
 
 	while (list && *list) {
 		size_t len = strcspn(list, ",");
-		const char *dot = memchr(list, '.', len);
 		enum fate fate;
 
-		if (!dot)
+		if (!memchr(list, '.', len))
 			return err_set(err, FATE_HALT,
 			    "table.include.list: %.*s is not SCHEMA.TABLE", (int)len, list);
 		(void)snprintf(
 		    topic, sizeof topic, "%s.%.*s", b->pipeline->prefix, (int)len, list);
-		fate = topic_make(b, topic,
-		    is_fact(
-			b, list, (size_t)(dot - list), dot + 1, len - (size_t)(dot + 1 - list))
-			? (int32_t)b->pipeline->enrich.partitions
-			: 1,
-		    false, err);
+		fate =
+		    topic_make(b, topic, table_partitions(b, slice_of(list, len)), false, err);
 		if (fate != FATE_DONE)
 			return fate;
 		list += len;
@@ -150,7 +158,7 @@ step_topics(struct boot *b, struct err *err)
 	    heartbeat, sizeof heartbeat, "__debezium-heartbeat.%s", b->pipeline->prefix);
 	if (fate == FATE_DONE)
 		fate = topic_make(b, heartbeat, 1, false, err);
-	if (fate == FATE_DONE)
+	if (fate == FATE_DONE && b->pipeline->has_enrich)
 		fate = topic_make(b, b->pipeline->enrich.topic,
 		    (int32_t)b->pipeline->enrich.partitions, true, err);
 	if (fate == FATE_DONE)
@@ -160,16 +168,15 @@ step_topics(struct boot *b, struct err *err)
 
 /* A partition without an offset gets the start of the topic. */
 static enum fate
-group_start(
-    struct boot *b, const char *worker, const char *topic, size_t count, struct err *err)
+offsets_start(
+    struct boot *b, const char *group, const char *topic, size_t count, struct err *err)
 {
 	struct kafka_part parts[PARTS_MAX], fresh[PARTS_MAX];
 	size_t fresh_count = 0;
-	char group[160];
 	struct arena arena;
 	enum fate fate;
 
-	(void)snprintf(group, sizeof group, "%s.%s", b->pipeline->name, worker);
+	must(count <= PARTS_MAX);
 	for (size_t i = 0; i < count; i++)
 		parts[i] = (struct kafka_part){ .topic = topic, .partition = (int32_t)i };
 	arena_init(&arena, 1 << 20);
@@ -188,6 +195,33 @@ group_start(
 		    fresh_count);
 	arena_finish(&arena);
 	return fate == FATE_DONE ? fate : err_wrap(err, "group %s", group);
+}
+
+static enum fate
+group_start(
+    struct boot *b, const char *worker, const char *topic, size_t count, struct err *err)
+{
+	char group[160];
+
+	(void)snprintf(group, sizeof group, "%s.%s", b->pipeline->name, worker);
+	return offsets_start(b, group, topic, count, err);
+}
+
+/* The enriched topic, or Debezium's of each table that is mirrored. */
+static enum fate
+clickhouse_start(struct boot *b, struct err *err)
+{
+	const struct pipeline_clickhouse *c = &b->pipeline->clickhouse;
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < c->table_count && fate == FATE_DONE; i++) {
+		const char *topic = c->tables[i].topic;
+		size_t count = (size_t)c->tables[i].partitions;
+
+		fate = c->group ? offsets_start(b, c->group, topic, count, err)
+				: group_start(b, "clickhouse", topic, count, err);
+	}
+	return fate;
 }
 
 static bool
@@ -227,10 +261,10 @@ step_groups(struct boot *b, struct err *err)
 {
 	const struct pipeline *p = b->pipeline;
 	size_t count = (size_t)p->enrich.partitions;
-	enum fate fate = enrich_start(b, err);
+	enum fate fate = p->has_enrich ? enrich_start(b, err) : FATE_DONE;
 
 	if (fate == FATE_DONE && p->has_clickhouse)
-		fate = group_start(b, "clickhouse", p->enrich.topic, count, err);
+		fate = clickhouse_start(b, err);
 	if (fate == FATE_DONE && p->has_leaderboard)
 		fate = group_start(b, "leaderboard", p->enrich.topic, count, err);
 	if (fate == FATE_DONE && p->has_http)
@@ -302,6 +336,7 @@ boot_open(struct boot *b, struct err *err)
 		.property_count = p->kafka.property_count };
 	struct http_options connect = { .base_url = p->kafka.connect };
 	struct http_options clickhouse = { .base_url = p->clickhouse.url,
+		.ca_file = p->clickhouse.ca_file,
 		.user = p->clickhouse.user,
 		.password = p->clickhouse.password };
 	enum fate fate;
@@ -310,7 +345,7 @@ boot_open(struct boot *b, struct err *err)
 		return err_set(err, FATE_HALT,
 		    "%s: bootstrap needs source.connector and kafka.connect", p->file);
 	fate = connector_read(p->connector_file, &b->connector, err);
-	if (fate == FATE_DONE)
+	if (fate == FATE_DONE && p->has_enrich)
 		fate = sql_query_tables(p->enrich.sql, &b->tables, err);
 	if (fate == FATE_DONE)
 		fate = kafka_admin_open(&b->admin, &kafka, CALL_MS, err);

@@ -42,7 +42,7 @@ put_name(struct buf *out, const char *name)
 	buf_byte(out, '"');
 }
 
-static enum fate
+enum fate
 catalog_ask(struct pg *pg, const struct sql_tables *tables, struct sql_catalog **ret_catalog,
     struct err *err)
 {

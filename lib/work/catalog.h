@@ -16,6 +16,10 @@
 enum fate postgres_open(const struct pipeline *pipeline, const char *application_name,
     struct pg **ret_pg, struct err *err) NODISCARD;
 
+/* What the catalogue says of the tables. */
+enum fate catalog_ask(struct pg *pg, const struct sql_tables *tables,
+    struct sql_catalog **ret_catalog, struct err *err) NODISCARD;
+
 enum fate query_open(struct pg *pg, const struct pipeline *pipeline,
     struct sql_query **ret_query, struct err *err) NODISCARD;
 

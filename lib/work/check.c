@@ -314,7 +314,8 @@ check_run(const struct pipeline *pipeline, void (*say_line)(const char *line), b
 		return fate;
 	check_workers(&c);
 	check_source(&c);
-	check_topic(&c);
+	if (pipeline->has_enrich)
+		check_topic(&c);
 	if (pipeline->has_clickhouse)
 		check_growth(&c, "4 ClickHouse", "clickhouse", "rows", survey_clickhouse_rows);
 	if (pipeline->has_leaderboard)

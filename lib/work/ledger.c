@@ -2,6 +2,7 @@
 #include "work/ledger.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 
@@ -9,6 +10,7 @@ enum { RING_START = 256, CHUNK_RECORDS = 256 };
 
 /* One partition's records in hand, a ring of pointers. */
 struct lane {
+	const char *topic;
 	int32_t partition;
 	int64_t position;  /* next offset to commit */
 	int64_t reached;   /* end of the partition when the reader stood there */
@@ -31,7 +33,7 @@ struct chunk {
 
 struct ledger {
 	struct lane *lanes;
-	size_t lane_count;
+	size_t lane_count, lane_near; /* near: found last */
 	struct fence *fences;
 	size_t fence_count;
 	struct chunk *chunks;
@@ -66,8 +68,10 @@ ledger_clear(
 	for (struct chunk *chunk = ledger->chunks; chunk;) {
 		struct chunk *next = chunk->next;
 
-		for (size_t i = 0; i < CHUNK_RECORDS; i++)
+		for (size_t i = 0; i < CHUNK_RECORDS; i++) {
 			free(chunk->records[i].reason);
+			free(chunk->records[i].text);
+		}
 		free(chunk);
 		chunk = next;
 	}
@@ -84,18 +88,25 @@ ledger_free(struct ledger *ledger)
 }
 
 static struct lane *
-lane_find(const struct ledger *ledger, int32_t partition)
+lane_find(struct ledger *ledger, const char *topic, int32_t partition)
 {
-	for (size_t i = 0; i < ledger->lane_count; i++)
-		if (ledger->lanes[i].partition == partition)
-			return &ledger->lanes[i];
+	for (size_t n = 0; n < ledger->lane_count; n++) {
+		size_t i = (ledger->lane_near + n) % ledger->lane_count;
+		struct lane *lane = &ledger->lanes[i];
+
+		if (lane->partition != partition ||
+		    (lane->topic != topic && strcmp(lane->topic, topic) != 0))
+			continue;
+		ledger->lane_near = i;
+		return lane;
+	}
 	return NULL;
 }
 
 void
-ledger_watch(struct ledger *ledger, int32_t partition, int64_t position)
+ledger_watch(struct ledger *ledger, const char *topic, int32_t partition, int64_t position)
 {
-	struct lane *lane = lane_find(ledger, partition);
+	struct lane *lane = lane_find(ledger, topic, partition);
 
 	if (!lane) {
 		must(ledger->lane_count < LEDGER_PARTITIONS_MAX);
@@ -103,7 +114,7 @@ ledger_watch(struct ledger *ledger, int32_t partition, int64_t position)
 		    realloc(ledger->lanes, (ledger->lane_count + 1) * sizeof *ledger->lanes);
 		must(ledger->lanes);
 		lane = &ledger->lanes[ledger->lane_count++];
-		*lane = (struct lane){ .partition = partition };
+		*lane = (struct lane){ .topic = topic, .partition = partition };
 	}
 	must(lane->count == 0);
 	lane->position = position;
@@ -142,9 +153,9 @@ lane_grow(struct lane *lane)
 }
 
 struct record *
-ledger_add(struct ledger *ledger, int32_t partition, int64_t offset)
+ledger_add(struct ledger *ledger, const char *topic, int32_t partition, int64_t offset)
 {
-	struct lane *lane = lane_find(ledger, partition);
+	struct lane *lane = lane_find(ledger, topic, partition);
 	struct record *record;
 
 	must(lane);
@@ -154,7 +165,8 @@ ledger_add(struct ledger *ledger, int32_t partition, int64_t offset)
 	if (lane->count == lane->size)
 		lane_grow(lane);
 	record = ledger->free[--ledger->free_count];
-	*record = (struct record){ .partition = partition, .offset = offset };
+	*record =
+	    (struct record){ .topic = lane->topic, .partition = partition, .offset = offset };
 	lane->ring[(lane->head + lane->count++) & (lane->size - 1)] = record;
 	ledger->pending++;
 	return record;
@@ -169,15 +181,24 @@ lane_settle(struct lane *lane)
 }
 
 void
-ledger_reached(struct ledger *ledger, int32_t partition, int64_t offset)
+ledger_reached(struct ledger *ledger, const char *topic, int32_t partition, int64_t offset)
 {
-	struct lane *lane = lane_find(ledger, partition);
+	struct lane *lane = lane_find(ledger, topic, partition);
 
 	if (!lane)
 		return;
 	if (offset > lane->reached)
 		lane->reached = offset;
 	lane_settle(lane);
+}
+
+/* Where to go on after a record: its own offset when another target still has it. */
+static int64_t
+lane_next(const struct lane *lane, int64_t offset)
+{
+	if (lane->count > 0 && lane->ring[lane->head]->offset == offset)
+		return offset;
+	return offset + 1;
 }
 
 void
@@ -192,16 +213,17 @@ ledger_retire(
 
 			if (record->outcome == OUTCOME_PENDING)
 				break;
-			lane->position = record->offset + 1;
 			if (record->version > lane->version && !record->replay)
 				lane->version = record->version;
 			lane->head = (lane->head + 1) & (lane->size - 1);
 			lane->count--;
+			lane->position = lane_next(lane, record->offset);
 			ledger->pending--;
 			ledger->bytes -= record->key.len + record->value.len;
 			retire(context, record);
 			free(record->reason);
-			record->reason = NULL;
+			free(record->text);
+			record->reason = record->text = NULL;
 			ledger->free[ledger->free_count++] = record;
 		}
 		lane_settle(lane);
@@ -234,7 +256,8 @@ ledger_position(const struct ledger *ledger, size_t index, struct ledger_positio
 	if (index >= ledger->lane_count)
 		return false;
 	lane = &ledger->lanes[index];
-	*ret = (struct ledger_position){ .partition = lane->partition,
+	*ret = (struct ledger_position){ .topic = lane->topic,
+		.partition = lane->partition,
 		.position = lane->position,
 		.version = lane->version,
 		.moved = lane->position > lane->committed };
@@ -242,9 +265,9 @@ ledger_position(const struct ledger *ledger, size_t index, struct ledger_positio
 }
 
 void
-ledger_committed(struct ledger *ledger, int32_t partition, int64_t position)
+ledger_committed(struct ledger *ledger, const char *topic, int32_t partition, int64_t position)
 {
-	struct lane *lane = lane_find(ledger, partition);
+	struct lane *lane = lane_find(ledger, topic, partition);
 
 	if (lane && position > lane->committed)
 		lane->committed = position;

@@ -10,8 +10,9 @@
 
 #include "base/must.h"
 #include "link/yaml.h"
+#include "work/pipeline_ops.h"
 
-enum { TEXTS_MAX = 64, SQL_FILE_MAX = 1 << 20 };
+enum { TEXTS_MAX = 128, SQL_FILE_MAX = 1 << 20 };
 
 struct pipeline_own {
 	struct yaml *yaml;
@@ -19,8 +20,8 @@ struct pipeline_own {
 	size_t text_count;
 };
 
-static char *
-own_text(struct pipeline *p, char *text)
+char *
+pipeline_own_text(struct pipeline *p, char *text)
 {
 	must(text && p->own->text_count < TEXTS_MAX);
 	p->own->texts[p->own->text_count++] = text;
@@ -39,13 +40,13 @@ own_path(struct pipeline *p, const char *path)
 	must(file);
 	must(asprintf(&full, "%s/%s", dirname(file), path) > 0);
 	free(file);
-	return own_text(p, full);
+	return pipeline_own_text(p, full);
 }
 
 /* An existing file's path; the error stands at the key that names it. */
-static enum fate
-read_path(struct pipeline *p, struct yaml_node *map, const char *key, enum yaml_need need,
-    const char **ret_path, struct err *err)
+enum fate
+pipeline_read_path(struct pipeline *p, struct yaml_node *map, const char *key,
+    enum yaml_need need, const char **ret_path, struct err *err)
 {
 	const char *text = NULL;
 	struct yaml_node *node;
@@ -63,8 +64,8 @@ read_path(struct pipeline *p, struct yaml_node *map, const char *key, enum yaml_
 	return FATE_DONE;
 }
 
-static enum fate
-load_file(struct pipeline *p, const char *path, struct slice *ret, struct err *err)
+enum fate
+pipeline_load_file(struct pipeline *p, const char *path, struct slice *ret, struct err *err)
 {
 	struct buf buf = { 0 };
 	FILE *file = fopen(path, "re");
@@ -77,12 +78,12 @@ load_file(struct pipeline *p, const char *path, struct slice *ret, struct err *e
 		buf_put(&buf, block, n);
 	(void)fclose(file);
 	(void)buf_str(&buf);
-	*ret = slice_of(own_text(p, buf.p), buf.len);
+	*ret = slice_of(pipeline_own_text(p, buf.p), buf.len);
 	return FATE_DONE;
 }
 
-static enum fate
-read_list(struct yaml_node *map, const char *key, enum yaml_need need,
+enum fate
+pipeline_read_list(struct yaml_node *map, const char *key, enum yaml_need need,
     struct pipeline_list *ret, struct err *err)
 {
 	const char *const *texts = NULL;
@@ -99,14 +100,6 @@ read_list(struct yaml_node *map, const char *key, enum yaml_need need,
 	ret->count = count;
 	return FATE_DONE;
 }
-
-/* One getter after the other until one refuses. */
-#define TRY(call)                                                                              \
-	do {                                                                                   \
-		enum fate try_fate = (call);                                                   \
-		if (try_fate != FATE_DONE)                                                     \
-			return try_fate;                                                       \
-	} while (0)
 
 static enum fate
 read_postgres(struct pipeline *p, struct yaml_node *root, struct err *err)
@@ -156,7 +149,7 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	static const char *const truncates[] = { "stop", "ignore", NULL };
 	static const char *const changes[] = { "refresh", "keep", NULL };
 	struct pipeline_enrich *e = &p->enrich;
-	struct yaml_node *map;
+	struct yaml_node *map = NULL;
 	int choice = TRUNCATE_STOP;
 
 	*e = (struct pipeline_enrich){ .partitions = 4,
@@ -166,14 +159,19 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 		.cache_bytes = 64 << 20,
 		.cache_ttl_ms = 1000,
 		.listen = "127.0.0.1:9101" };
-	TRY(yaml_map(root, "enrich", YAML_REQUIRED, &map, err));
-	TRY(read_path(p, map, "sql", YAML_REQUIRED, &e->sql_file, err));
-	TRY(load_file(p, e->sql_file, &e->sql, err));
+	TRY(yaml_map(root, "enrich", YAML_OPTIONAL, &map, err));
+	if (!map) {
+		e->listen = NULL;
+		return FATE_DONE;
+	}
+	p->has_enrich = true;
+	TRY(pipeline_read_path(p, map, "sql", YAML_REQUIRED, &e->sql_file, err));
+	TRY(pipeline_load_file(p, e->sql_file, &e->sql, err));
 	TRY(yaml_text(map, "topic", YAML_REQUIRED, &e->topic, err));
 	TRY(yaml_int(map, "partitions", YAML_OPTIONAL, 1, 1024, &e->partitions, err));
-	TRY(read_list(map, "key", YAML_REQUIRED, &e->key, err));
+	TRY(pipeline_read_list(map, "key", YAML_REQUIRED, &e->key, err));
 	e->identity = e->key;
-	TRY(read_list(map, "identity", YAML_OPTIONAL, &e->identity, err));
+	TRY(pipeline_read_list(map, "identity", YAML_OPTIONAL, &e->identity, err));
 	TRY(yaml_int(map, "generation", YAML_OPTIONAL, 0, 31, &e->generation, err));
 	TRY(yaml_choice(map, "on_truncate", YAML_OPTIONAL, truncates, &choice, err));
 	e->on_truncate = (enum on_truncate)choice;
@@ -188,36 +186,6 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	    &e->cache_bytes, err));
 	TRY(yaml_duration(map, "cache_ttl", YAML_OPTIONAL, &e->cache_ttl_ms, err));
 	return yaml_text(map, "listen", YAML_OPTIONAL, &e->listen, err);
-}
-
-static enum fate
-read_clickhouse(struct pipeline *p, struct yaml_node *root, struct err *err)
-{
-	struct pipeline_clickhouse *c = &p->clickhouse;
-	struct yaml_node *map = NULL;
-
-	*c = (struct pipeline_clickhouse){ .user = "default",
-		.batch_rows = 50000,
-		.batch_bytes = 16 << 20,
-		.batch_age_ms = 400,
-		.listen = "127.0.0.1:9102" };
-	TRY(yaml_map(root, "clickhouse", YAML_OPTIONAL, &map, err));
-	if (!map)
-		return FATE_DONE;
-	p->has_clickhouse = true;
-	TRY(yaml_text(map, "url", YAML_REQUIRED, &c->url, err));
-	TRY(yaml_text(map, "user", YAML_OPTIONAL, &c->user, err));
-	TRY(yaml_text_or_file(map, "password", YAML_OPTIONAL, &c->password, err));
-	TRY(yaml_text(map, "database", YAML_REQUIRED, &c->database, err));
-	TRY(yaml_text(map, "table", YAML_REQUIRED, &c->table, err));
-	TRY(read_path(p, map, "ddl", YAML_OPTIONAL, &c->ddl_file, err));
-	if (c->ddl_file)
-		TRY(load_file(p, c->ddl_file, &c->ddl, err));
-	TRY(yaml_int(map, "batch_rows", YAML_OPTIONAL, 1, 1000000, &c->batch_rows, err));
-	TRY(yaml_int(
-	    map, "batch_bytes", YAML_OPTIONAL, 1 << 16, 256 << 20, &c->batch_bytes, err));
-	TRY(yaml_duration(map, "batch_age", YAML_OPTIONAL, &c->batch_age_ms, err));
-	return yaml_text(map, "listen", YAML_OPTIONAL, &c->listen, err);
 }
 
 static enum fate
@@ -304,7 +272,7 @@ read_source(struct pipeline *p, struct yaml_node *root, struct err *err)
 
 	TRY(yaml_map(root, "source", YAML_REQUIRED, &map, err));
 	TRY(yaml_text(map, "prefix", YAML_REQUIRED, &p->prefix, err));
-	return read_path(p, map, "connector", YAML_OPTIONAL, &p->connector_file, err);
+	return pipeline_read_path(p, map, "connector", YAML_OPTIONAL, &p->connector_file, err);
 }
 
 static enum fate
@@ -319,8 +287,22 @@ read_name(struct pipeline *p, struct yaml_node *root, struct err *err)
 		    "a name is 1 to 64 of a-z, 0-9, - and _ (groups and topics are named after "
 		    "it)");
 	must(asprintf(&dlq, "%s.dlq", p->name) > 0);
-	p->dlq_topic = own_text(p, dlq);
+	p->dlq_topic = pipeline_own_text(p, dlq);
 	return FATE_DONE;
+}
+
+/* What reads the enriched topic needs somebody who writes it. */
+static enum fate
+check_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
+{
+	bool mirror = p->has_clickhouse && p->clickhouse.source == SOURCE_DEBEZIUM;
+
+	if (p->has_enrich && mirror)
+		return yaml_error(yaml_get(root, "enrich"), err,
+		    "clickhouse.source is debezium: give the mirror a file of its own");
+	if (p->has_enrich || (mirror && !p->has_leaderboard && !p->has_http))
+		return FATE_DONE;
+	return yaml_error(root, err, "enrich is missing");
 }
 
 static enum fate
@@ -331,9 +313,10 @@ read_all(struct pipeline *p, struct yaml_node *root, struct err *err)
 	TRY(read_kafka(p, root, err));
 	TRY(read_source(p, root, err));
 	TRY(read_enrich(p, root, err));
-	TRY(read_clickhouse(p, root, err));
+	TRY(pipeline_read_clickhouse(p, root, err));
 	TRY(read_leaderboard(p, root, err));
 	TRY(read_http(p, root, err));
+	TRY(check_enrich(p, root, err));
 	return yaml_check_all_read(root, err);
 }
 
@@ -346,7 +329,7 @@ pipeline_read(const char *file, struct pipeline **ret_pipeline, struct err *err)
 	must(p);
 	p->own = calloc(1, sizeof *p->own);
 	must(p->own);
-	p->file = own_text(p, strdup(file));
+	p->file = pipeline_own_text(p, strdup(file));
 	fate = yaml_open(file, &p->own->yaml, err);
 	if (fate == FATE_DONE)
 		fate = read_all(p, yaml_root(p->own->yaml), err);

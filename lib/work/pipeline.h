@@ -17,7 +17,15 @@
 #include "base/slice.h"
 #include "link/kafka.h"
 
-enum { PIPELINE_KEYS_MAX = 16, PIPELINE_BOARDS_MAX = 16, PIPELINE_PROPERTIES_MAX = 64 };
+enum {
+	PIPELINE_KEYS_MAX = 16,
+	PIPELINE_BOARDS_MAX = 16,
+	PIPELINE_PROPERTIES_MAX = 64,
+	PIPELINE_HOSTS_MAX = 8,
+	PIPELINE_TABLES_MAX = 16,
+	PIPELINE_SETTINGS_MAX = 32,
+	PIPELINE_COLUMNS_MAX = 64,
+};
 
 struct pipeline_list {
 	const char *items[PIPELINE_KEYS_MAX];
@@ -55,11 +63,49 @@ struct pipeline_enrich {
 	const char *listen;
 };
 
+/* A name and what stands beside it: a setting, or a column and its field. */
+struct pipeline_pair {
+	const char *name, *value;
+};
+
+enum pipeline_mode { MODE_REPLACE, MODE_APPEND };
+enum pipeline_source { SOURCE_ENRICHED, SOURCE_DEBEZIUM };
+enum pipeline_pack { PACK_NONE, PACK_LZ4, PACK_ZSTD };
+
+/* A table of ClickHouse. */
+struct pipeline_table {
+	const char *from;   /* SCHEMA.TABLE in Postgres; NULL: the enriched topic */
+	const char *topic;  /* that its records come in */
+	int64_t partitions; /* of a topic that bootstrap has to make */
+	const char *database, *table;
+	const char *target; /* DATABASE.TABLE */
+	enum pipeline_mode mode;
+	struct pipeline_list identity; /* fields; none: the primary key of from */
+	struct pipeline_list skip;     /* columns of from that the table does not have */
+	struct pipeline_pair columns[PIPELINE_COLUMNS_MAX]; /* column -> field */
+	size_t column_count;
+	const char *operation; /* column for the change's c, u, d or r; NULL: none */
+};
+
 struct pipeline_clickhouse {
-	const char *url, *user, *password, *database, *table;
+	const char *urls[PIPELINE_HOSTS_MAX];
+	size_t url_count;
+	const char *url; /* the first of them */
+	const char *user, *password, *ca_file, *database, *table;
+	struct pipeline_pair settings[PIPELINE_SETTINGS_MAX];
+	size_t setting_count;
+	enum pipeline_pack pack;
+	enum pipeline_source source;
+	const char *group; /* NULL: NAME.clickhouse */
+	enum on_truncate on_truncate;
+	int64_t generation;
+	struct pipeline_table tables[PIPELINE_TABLES_MAX];
+	size_t table_count;
 	const char *ddl_file;
-	struct slice ddl; /* the file's text; p NULL without one */
+	struct slice ddl;                   /* the file's text; p NULL without one */
+	const char *cluster, *replica_path; /* of sluicectl ddl; NULL: one server */
 	int64_t batch_rows, batch_bytes, batch_age_ms;
+	int64_t timeout_ms, memory_max;
 	const char *listen;
 };
 
@@ -99,7 +145,7 @@ struct pipeline {
 	const char *connector_file; /* NULL: none */
 	const char *prefix;         /* topic.prefix of the connector */
 	struct pipeline_enrich enrich;
-	bool has_clickhouse, has_leaderboard, has_http;
+	bool has_enrich, has_clickhouse, has_leaderboard, has_http;
 	struct pipeline_clickhouse clickhouse;
 	struct pipeline_leaderboard leaderboard;
 	struct pipeline_http http;

@@ -46,8 +46,11 @@ static enum fate
 topic_name(struct survey *s, struct err *err)
 {
 	struct sql_tables tables;
-	enum fate fate = sql_query_tables(s->pipeline->enrich.sql, &tables, err);
+	enum fate fate;
 
+	if (!s->pipeline->has_enrich)
+		return FATE_DONE;
+	fate = sql_query_tables(s->pipeline->enrich.sql, &tables, err);
 	if (fate != FATE_DONE)
 		return err_wrap(err, "%s", s->pipeline->enrich.sql_file);
 	(void)snprintf(s->fact_topic, sizeof s->fact_topic, "%s.%s.%s", s->pipeline->prefix,
@@ -104,16 +107,42 @@ group_add(const struct survey *s, struct survey_group *groups, size_t *count,
 	(void)snprintf(g->group, sizeof g->group, "%s.%s", s->pipeline->name, worker);
 }
 
+static size_t
+mirror_groups(const struct survey *s, struct survey_group *groups)
+{
+	const struct pipeline_clickhouse *c = &s->pipeline->clickhouse;
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->table_count; i++) {
+		size_t k = 0;
+
+		while (k < count && strcmp(groups[k].topic, c->tables[i].topic) != 0)
+			k++;
+		if (k < count)
+			continue;
+		group_add(s, groups, &count, "clickhouse", c->tables[i].topic, c->listen);
+		if (c->group)
+			(void)snprintf(groups[k].group, sizeof groups[k].group, "%s", c->group);
+	}
+	return count;
+}
+
 size_t
 survey_groups(const struct survey *s, struct survey_group *groups)
 {
 	const struct pipeline *p = s->pipeline;
 	size_t count = 0;
 
+	if (!p->has_enrich)
+		return mirror_groups(s, groups);
 	group_add(s, groups, &count, "enrich", s->fact_topic, p->enrich.listen);
-	if (p->has_clickhouse)
+	if (p->has_clickhouse) {
 		group_add(
 		    s, groups, &count, "clickhouse", p->enrich.topic, p->clickhouse.listen);
+		if (p->clickhouse.group)
+			(void)snprintf(groups[count - 1].group, sizeof groups[0].group, "%s",
+			    p->clickhouse.group);
+	}
 	if (p->has_leaderboard)
 		group_add(
 		    s, groups, &count, "leaderboard", p->enrich.topic, p->leaderboard.listen);

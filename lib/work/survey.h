@@ -34,8 +34,8 @@ struct survey_group {
 	const char *listen; /* slot 0's address */
 	char group[160];
 };
-/* Enrich first, then the sinks that the pipeline has. */
-enum { SURVEY_GROUPS_MAX = 4 };
+/* Enrich first, then the sinks that the pipeline has; a mirror has one a topic. */
+enum { SURVEY_GROUPS_MAX = 20 };
 size_t survey_groups(const struct survey *survey, struct survey_group *ret_groups);
 
 /* Records between the group's offsets and the ends; *ret_owned: partitions with an owner. */

@@ -284,6 +284,17 @@ live(const struct worker *worker, const struct settings *settings, struct work *
 	return code;
 }
 
+static void
+group_name(const struct worker *worker, const struct pipeline *pipeline, char *ret, size_t size)
+{
+	const char *own = worker->group ? worker->group(pipeline) : NULL;
+
+	if (own)
+		(void)snprintf(ret, size, "%s", own);
+	else
+		(void)snprintf(ret, size, "%s.%s", pipeline->name, worker->name);
+}
+
 int
 worker_main(const struct worker *worker, int argc, char **argv)
 {
@@ -310,7 +321,7 @@ worker_main(const struct worker *worker, int argc, char **argv)
 	work.pipeline = pipeline;
 	work.slot = (int)settings.slot;
 	work.check_only = settings.check;
-	(void)snprintf(work.group, sizeof work.group, "%s.%s", pipeline->name, worker->name);
+	group_name(worker, pipeline, work.group, sizeof work.group);
 	(void)snprintf(work.member, sizeof work.member, "%s-%d", work.group, work.slot);
 	if (settings.print_config) {
 		code = print_config(pipeline);

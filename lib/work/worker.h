@@ -40,6 +40,9 @@ struct worker {
 	/* This worker's listen address in the file; NULL: the file lacks its part. */
 	const char *(*listen)(const struct pipeline *pipeline);
 
+	/* This worker's consumer group in the file; NULL (either): PIPELINE.WORKER. */
+	const char *(*group)(const struct pipeline *pipeline);
+
 	/* Checks all that needs a live server; called for --check only, run() checks
 	 * for itself. DONE, RETRY (cannot be reached: said, exit 3) or HALT (exit 2). */
 	enum fate (*check)(struct work *work, struct err *err);

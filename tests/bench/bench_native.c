@@ -137,15 +137,15 @@ encode_batch(struct clickhouse *ch, size_t from, size_t rows)
 	native_block_clear(ch->block);
 	for (size_t i = 0; i < rows; i++)
 		must(rows_append(ch, &pool[(from + i) % pool_count], i, &err) == FATE_DONE);
-	native_block_sort(ch->block, ch->identity, ch->config->identity_count);
+	native_block_sort(ch->block, ch->identity, ch->config.identity_count);
 	ch->body.len = 0;
-	native_block_write(ch->block, ch->config->compression, &ch->body);
+	native_block_write(ch->block, ch->config.compression, &ch->body);
 }
 
 static double
 rate(struct sink_clickhouse_config *config, size_t rows, size_t batch, size_t *ret_bytes)
 {
-	struct clickhouse ch = { .config = config, .identity = identity_columns };
+	struct clickhouse ch = { .config = *config, .identity = identity_columns };
 	struct target target = { 0 };
 	struct err err = { 0 };
 	double start, seconds;

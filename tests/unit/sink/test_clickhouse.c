@@ -591,10 +591,6 @@ unfit_configurations_are_refused_at_open(void **state)
 	struct err err;
 
 	(void)state;
-	config.mode = CLICKHOUSE_APPEND;
-	assert_int_equal(sink_open(&sink_clickhouse, &config, &sink, &err), FATE_HALT);
-	assert_non_null(strstr(err.what, "append"));
-	config = config_make();
 	config.identity_count = 0;
 	assert_int_equal(sink_open(&sink_clickhouse, &config, &sink, &err), FATE_HALT);
 	config = config_make();

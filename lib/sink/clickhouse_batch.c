@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One insert: records into a block, the block to the server, its answer to outcomes. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "sink/clickhouse_ops.h"
+
+enum {
+	BATCH_ROWS = 50000,
+	BATCH_BYTES = 32 << 20,
+	BATCH_AGE_MS = 400,
+	BATCH_ROWS_LEAST = 1000, /* a batch is not made smaller than that */
+	MEMORY_LIMIT_EXCEEDED = 241,
+	TIMEOUT_EXCEEDED = 159,
+};
+
+static enum fate
+check_config(const struct sink_clickhouse_config *config, bool append, struct err *err)
+{
+	if (config->url_count == 0)
+		return err_set(err, FATE_HALT, "no url");
+	if (!config->table || !config->table[0])
+		return err_set(err, FATE_HALT, "no table");
+	if (config->identity_count == 0 && !append)
+		return err_set(
+		    err, FATE_HALT, "no identity: name the columns of the table's ORDER BY");
+	return FATE_DONE;
+}
+
+enum fate
+clickhouse_start(struct clickhouse *ch, const struct sink_clickhouse_config *config,
+    bool append, struct err *err)
+{
+	struct sink_clickhouse_config *own = &ch->config;
+
+	*own = *config;
+	ch->append = append;
+	if (check_config(own, append, err) != FATE_DONE)
+		return err->fate;
+	if (append)
+		own->identity_count = 0;
+	if (!own->database)
+		own->database = "default";
+	if (!own->batch_rows)
+		own->batch_rows = BATCH_ROWS;
+	if (!own->batch_bytes)
+		own->batch_bytes = BATCH_BYTES;
+	if (!own->batch_age_ms)
+		own->batch_age_ms = BATCH_AGE_MS;
+	ch->batch_rows = own->batch_rows;
+	ch->identity = calloc(own->identity_count + 1, sizeof(struct native_column *));
+	must(ch->identity);
+	return server_open(ch, err);
+}
+
+void
+clickhouse_finish(struct clickhouse *ch)
+{
+	server_close(ch);
+	table_close(ch);
+	free(ch->identity);
+	free(ch->row_record);
+	buf_finish(&ch->token);
+	buf_finish(&ch->quoted);
+}
+
+void
+clickhouse_limits(const struct clickhouse *ch, struct sink_batch_limits *ret_limits)
+{
+	ret_limits->rows_max = ch->batch_rows;
+	ret_limits->bytes_max = ch->config.batch_bytes;
+	ret_limits->age_ms = ch->config.batch_age_ms;
+}
+
+/* Smaller batches for a server that is short of memory or time; back to the
+ * configured size by and by. Too many parts want fewer inserts, not smaller ones. */
+static void
+adapt(struct clickhouse *ch, enum fate fate, const struct refusal *refusal)
+{
+	size_t most = ch->config.batch_rows;
+	size_t least = most < BATCH_ROWS_LEAST ? most : BATCH_ROWS_LEAST;
+
+	if (fate == FATE_DONE)
+		ch->batch_rows += ch->batch_rows / 8 + 1;
+	else if (refusal->code == MEMORY_LIMIT_EXCEEDED || refusal->code == TIMEOUT_EXCEEDED ||
+		 (refusal->code == 0 && ch->response.outcome_unknown))
+		ch->batch_rows /= 2;
+	if (ch->batch_rows > most)
+		ch->batch_rows = most;
+	if (ch->batch_rows < least)
+		ch->batch_rows = least;
+}
+
+/* Rejects what cannot become rows; HALT when the table lacks a field. */
+static enum fate
+encode(struct clickhouse *ch, struct record *const *records, size_t count, struct err *err)
+{
+	struct err why = { 0 };
+
+	native_block_clear(ch->block);
+	for (size_t i = 0; i < count; i++) {
+		if (records[i]->outcome != OUTCOME_PENDING)
+			continue;
+		switch (rows_append(ch, records[i], i, &why)) {
+		case FATE_DONE: break;
+		case FATE_REJECT: sink_reject(records[i], "%s", why.what); break;
+		case FATE_RETRY:
+		case FATE_HALT: *err = why; return why.fate;
+		}
+	}
+	return FATE_DONE;
+}
+
+/* topic:partition:first-last:hash. The same rows have the same token, whoever sends
+ * them; hash is FNV-1a over the offsets. */
+static void
+token_make(struct clickhouse *ch, struct record *const *records, size_t count)
+{
+	const struct record *first = NULL, *last = NULL;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < count; i++) {
+		if (records[i]->outcome != OUTCOME_PENDING)
+			continue;
+		first = first ? first : records[i];
+		last = records[i];
+		for (unsigned k = 0; k < 64; k += 8)
+			hash = (hash ^ ((uint64_t)last->offset >> k & 255)) *
+			       UINT64_C(0x100000001b3);
+	}
+	must(last);
+	ch->token.len = 0;
+	buf_printf(&ch->token, "%s:%" PRId32 ":%" PRId64 "-%" PRId64 ":%016" PRIx64,
+	    first->topic, first->partition, first->offset, last->offset, hash);
+}
+
+static enum fate
+insert(struct clickhouse *ch, struct record *const *records, size_t count,
+    struct refusal *ret_refusal, struct err *err)
+{
+	enum fate fate;
+
+	if (ch->append && clock_mono_ms() > ch->insert_until_ms)
+		return err_set(err, FATE_RETRY, "the group has not heard of us for too long");
+	if (ch->append)
+		token_make(ch, records, count);
+	native_block_sort(ch->block, ch->identity, ch->config.identity_count);
+	ch->body.len = 0;
+	native_block_write(ch->block, ch->config.compression, &ch->body);
+	fate = server_insert(ch, ret_refusal, err);
+	adapt(ch, fate, ret_refusal);
+	return fate;
+}
+
+/* The server named a row of the block: its record is refused, the others go again. */
+static void
+reject_named(struct clickhouse *ch, struct record *const *records,
+    const struct refusal *refusal, const struct err *err)
+{
+	size_t row;
+
+	if (refusal->row == 0 || refusal->row > native_column_rows(ch->counter))
+		return;
+	row = native_block_row(ch->block, refusal->row - 1);
+	sink_reject(records[ch->row_record[row]], "%s", err->what);
+}
+
+static enum fate
+deliver_once(struct clickhouse *ch, struct record *const *records, size_t count,
+    struct refusal *ret_refusal, struct err *err)
+{
+	enum fate fate = encode(ch, records, count, err);
+
+	*ret_refusal = (struct refusal){ .verdict = CLICKHOUSE_SCHEMA };
+	if (fate != FATE_DONE)
+		return fate;
+	if (native_column_rows(ch->counter) == 0)
+		return FATE_DONE;
+	ret_refusal->verdict = CLICKHOUSE_BUSY;
+	return insert(ch, records, count, ret_refusal, err);
+}
+
+enum fate
+clickhouse_deliver(void *state, struct record *const *records, size_t count, struct err *err)
+{
+	struct clickhouse *ch = state;
+	struct refusal refusal;
+	struct err look = { 0 };
+	bool changed;
+	enum fate fate;
+
+	if (ch->target.count == 0 && table_describe(ch, &changed, err) != FATE_DONE)
+		return err->fate;
+	fate = deliver_once(ch, records, count, &refusal, err);
+	if (fate == FATE_DONE || refusal.verdict == CLICKHOUSE_BUSY ||
+	    refusal.verdict == CLICKHOUSE_WRONG)
+		return fate;
+	/* either a row or the table is not what it should be: look at the table first */
+	if (fate == FATE_REJECT)
+		reject_named(ch, records, &refusal, err);
+	if (table_describe(ch, &changed, &look) != FATE_DONE) {
+		*err = look;
+		return look.fate;
+	}
+	if (!changed)
+		return fate;
+	fate = deliver_once(ch, records, count, &refusal, err);
+	if (fate == FATE_REJECT)
+		reject_named(ch, records, &refusal, err);
+	return fate;
+}

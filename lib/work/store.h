@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h -- what sluice-clickhouse does: topics into ClickHouse's tables.
+ *
+ * The enriched topic goes into one table; with source debezium each captured table goes
+ * into its own, some into several. Field lists are checked against the tables before
+ * the first record; Postgres' word on the enriched one is taken when it can be had. */
+#ifndef WORK_STORE_H
+#define WORK_STORE_H
+
+#include "work/worker.h"
+
+enum fate store_run(struct work *work, struct err *err) NODISCARD;
+enum fate store_check(struct work *work, struct err *err) NODISCARD;
+
+#endif

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inventory mirror on the real systems: pipelines/inventory-mirror.yaml as it is."""
+import os
+import random
+import subprocess
+
+import pytest
+
+from engagement import BIN, clickhouse, postgres
+from inventory import PIPELINE, Mirror
+
+SEED = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 30)))
+COUNT = int(os.environ.get("SLUICE_COUNT", "20000"))
+
+
+@pytest.fixture(scope="module")
+def mirror(stack, tmp_path_factory):
+    it = Mirror(tmp_path_factory.mktemp("mirror")).start()
+    yield it
+    assert it.worker.stop() == 0, it.worker.tail()
+
+
+def test_seed_rows_arrive(mirror):
+    tables, _ = mirror.check()
+    assert tables["customers"] >= 3 and tables["products"] >= 4
+
+
+def test_twenty_thousand_mixed_changes(mirror):
+    print("seed", SEED)
+    generate = mirror.generate(COUNT, SEED)
+    dice = random.Random(SEED)
+    with postgres() as pg:
+        for n in range(60):  # the other two tables change too
+            pg.execute("UPDATE inventory.customers SET last_name = %s WHERE id = %s", (f"Ünal-{n}", dice.randrange(1, 4)))
+            pg.execute("UPDATE inventory.products SET price = price + 0.01 WHERE id = %s", (dice.randrange(1, 5),))
+            if n % 10 == 0:
+                mirror.worker.kill()
+                mirror.worker.start()
+    assert generate.process.wait(timeout=120) == 0, generate.tail()
+    print(mirror.check())
+
+
+def test_every_kind_of_change(mirror):
+    """Moved keys, deletes, NULLs, a value that Postgres keeps out of line and does not send."""
+    long = "".join(random.Random(SEED).choices("abcdefghijklmnopqrstuvwxyz", k=20000))
+    with postgres() as pg:
+        pg.execute("DELETE FROM inventory.products WHERE id IN (900001, 900002, 900003)")
+        pg.execute("INSERT INTO inventory.products (id, name, description, price) VALUES (900001, 'a', %s, 1.5), (900002, 'b', NULL, 2)",
+                   (long,))
+        pg.execute("UPDATE inventory.products SET price = 99999999.99 WHERE id = 900001")  # description is not in the event
+        pg.execute("UPDATE inventory.products SET id = 900003 WHERE id = 900002")
+        pg.execute("UPDATE inventory.products SET description = NULL, name = 'quote\"\\' WHERE id = 3")
+        order = pg.execute("INSERT INTO inventory.orders (order_date, purchaser, quantity, product_id)"
+                           " VALUES ('2024-02-29', 1, 1, 1) RETURNING id").fetchone()[0]
+        pg.execute("UPDATE inventory.orders SET id = id + 1000000 WHERE id = %s", (order,))
+        pg.execute("DELETE FROM inventory.orders WHERE id = %s", (order + 1000000,))
+    mirror.check()
+    with clickhouse() as client:
+        assert client.query("SELECT length(description) FROM inventory.products_current WHERE id = 900001").first_row == (20000,)
+        ops = client.query("SELECT operation_type, order_id, quantity FROM inventory.orders_final WHERE order_id IN"
+                           " ({a:UInt32}, {b:UInt32}) ORDER BY _offset", parameters={"a": order, "b": order + 1000000}).result_rows
+    assert sorted(ops) == sorted([("c", order, 1), ("d", order, 0), ("c", order + 1000000, 1), ("d", order + 1000000, 0)])
+
+
+def test_a_row_that_one_table_refuses_is_one_dead_letter(mirror):
+    """orders takes any quantity; orders_final has UInt32."""
+    before = mirror.letters()
+    with postgres() as pg:
+        number = pg.execute("INSERT INTO inventory.orders (order_date, purchaser, quantity, product_id)"
+                            " VALUES ('2024-03-01', 1, -5, 1) RETURNING id").fetchone()[0]
+    mirror.caught_up()
+    mirror.check_tables()
+    with clickhouse() as client:
+        assert client.query(f"SELECT count() FROM inventory.orders_final WHERE order_id = {number}").first_row == (0,)
+    assert len(mirror.letters() - before) == 1
+    assert "out of range" in mirror.worker.tail(50)
+    with postgres() as pg:
+        pg.execute("DELETE FROM inventory.orders WHERE id = %s", (number,))
+    mirror.check()
+
+
+def test_check_and_status(mirror):
+    done = subprocess.run([BIN / "sluice-clickhouse", "--pipeline", PIPELINE, "--check"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([BIN / "sluicectl", "status", PIPELINE], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "clickhouse_orders_group" in done.stdout, done.stdout + done.stderr
