@@ -94,8 +94,8 @@ enum fate kafka_consumer_committed(struct kafka_consumer *consumer, struct kafka
     size_t count, struct arena *arena, struct err *err) NODISCARD;
 
 /* Fills offset with the first record at or after the time (ms since 1970), or with the
- * end when there is none: every record that comes after the call lies at or behind it. KAFKA_AT_END is the end that read_committed sees: before
- * the first open transaction. */
+ * end when there is none: every record that comes after the call lies at or behind it.
+ * KAFKA_AT_END is the end that read_committed sees: before the first open transaction. */
 enum fate kafka_consumer_offsets_at(struct kafka_consumer *consumer, int64_t at_ms,
     struct kafka_part *parts, size_t count, int64_t timeout_ms, struct err *err) NODISCARD;
 /* HALT: no such topic. */
