@@ -4,31 +4,25 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "call.h"
 #include "work/bootstrap.h"
 #include "work/check.h"
 #include "work/worker.h"
-
-struct call {
-	const char *pipeline_file;
-	struct pipeline *pipeline;
-	int64_t timeout_ms, count;
-	const char *board;
-};
 
 struct command {
 	const char *name, *summary;
 	int (*run)(struct call *call, struct err *err);
 };
 
-static void
-say(const char *line)
+void
+call_say(const char *line)
 {
 	(void)printf("%s\n", line);
 	(void)fflush(stdout);
 }
 
-static int
-fail(const struct err *err)
+int
+call_fail(const struct err *err)
 {
 	(void)fprintf(stderr, "sluicectl: %s\n", err->what);
 	return err->fate == FATE_RETRY ? EXIT_RESTART : EXIT_CONFIG;
@@ -37,9 +31,9 @@ fail(const struct err *err)
 static int
 run_bootstrap(struct call *call, struct err *err)
 {
-	return bootstrap_run(call->pipeline, call->timeout_ms, say, err) == FATE_DONE
+	return bootstrap_run(call->pipeline, call->timeout_ms, call_say, err) == FATE_DONE
 		   ? EXIT_ASKED
-		   : fail(err);
+		   : call_fail(err);
 }
 
 static int
@@ -47,23 +41,24 @@ run_check(struct call *call, struct err *err)
 {
 	bool passed = false;
 
-	if (check_run(call->pipeline, say, &passed, err) != FATE_DONE)
-		return fail(err);
+	if (check_run(call->pipeline, call_say, &passed, err) != FATE_DONE)
+		return call_fail(err);
 	return passed ? EXIT_ASKED : 1;
 }
 
 static int
 run_status(struct call *call, struct err *err)
 {
-	return status_run(call->pipeline, say, err) == FATE_DONE ? EXIT_ASKED : fail(err);
+	return status_run(call->pipeline, call_say, err) == FATE_DONE ? EXIT_ASKED
+								      : call_fail(err);
 }
 
 static int
 run_top(struct call *call, struct err *err)
 {
-	return top_run(call->pipeline, call->board, call->count, say, err) == FATE_DONE
+	return top_run(call->pipeline, call->board, call->count, call_say, err) == FATE_DONE
 		   ? EXIT_ASKED
-		   : fail(err);
+		   : call_fail(err);
 }
 
 static const struct command commands[] = {
@@ -74,6 +69,14 @@ static const struct command commands[] = {
 	    run_check },
 	{ "status", "workers, lag, connector and slot", run_status },
 	{ "top", "the first members of a leaderboard", run_top },
+	{ "verify",
+	    "compare the enriched topic, and ClickHouse when its worker runs, with the "
+	    "query's result in Postgres, row for row: exit 0 equal, 1 differs, 2 cannot be "
+	    "asked, 3 not now",
+	    run_verify },
+	{ "reset",
+	    "PIPELINE.yaml WORKER --to earliest|OFFSET: move a stopped worker's position",
+	    run_reset },
 };
 
 static void
@@ -96,27 +99,36 @@ command_find(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct call call = { .timeout_ms = 120000, .count = 10 };
+	struct call call = { .timeout_ms = 120000, .settle_ms = 5000, .count = 10 };
 	const struct option_row rows[] = {
 		{ "timeout", OPTION_DURATION, &call.timeout_ms, "TIME",
-		    "bootstrap: how long to wait for what does not answer yet (default 2m).", 0,
-		    0 },
+		    "bootstrap, verify: how long to wait for what does not answer yet or is "
+		    "behind; reset: for a stopped worker's session to end, 15s at most "
+		    "(default 2m).",
+		    0, 0 },
+		{ "settle", OPTION_DURATION, &call.settle_ms, "TIME",
+		    "verify: what has come no nearer to Postgres for so long differs (default "
+		    "5s).",
+		    0, 0 },
 		{ "board", OPTION_TEXT, &call.board, "KEY",
 		    "top: which board (default: the first).", 0, 0 },
-		{ "count", OPTION_INT, &call.count, "N", "top: how many members (default 10).",
-		    1, 1000 },
+		{ "count", OPTION_INT, &call.count, "N",
+		    "top: how many members; verify: how many keys as evidence (default 10).", 1,
+		    1000 },
+		{ "to", OPTION_TEXT, &call.to, "POSITION",
+		    "reset: earliest, or an offset for every partition.", 0, 0 },
 	};
 	const struct option_table table = { "sluicectl",
 		"Makes a pipeline's places in Kafka, ClickHouse and Connect, and says how it "
 		"is.",
-		"COMMAND PIPELINE.yaml", 2, 2, rows, sizeof rows / sizeof *rows };
+		"COMMAND PIPELINE.yaml [WORKER]", 2, 3, rows, sizeof rows / sizeof *rows };
 	const struct command *command;
 	enum option_verdict verdict;
 	struct err err = { 0 };
 	int code;
 
 	if (options_parse(&table, argc, argv, &verdict, &err) != FATE_DONE)
-		return fail(&err);
+		return call_fail(&err);
 	if (verdict == OPTIONS_EXIT_OK) {
 		print_commands();
 		return EXIT_ASKED;
@@ -124,10 +136,15 @@ main(int argc, char **argv)
 	command = command_find(argv[1]);
 	if (!command) {
 		err_set(&err, FATE_HALT, "unknown command %s: see sluicectl --help", argv[1]);
-		return fail(&err);
+		return call_fail(&err);
+	}
+	call.worker = argv[3];
+	if (call.worker && command->run != run_reset) {
+		err_set(&err, FATE_HALT, "%s takes no operand behind the file", command->name);
+		return call_fail(&err);
 	}
 	if (pipeline_read(argv[2], &call.pipeline, &err) != FATE_DONE)
-		return fail(&err);
+		return call_fail(&err);
 	code = command->run(&call, &err);
 	pipeline_free(call.pipeline);
 	return code;

@@ -188,6 +188,8 @@ offsets_start(
 	if (fate == FATE_DONE && fresh_count)
 		fate =
 		    kafka_admin_offsets_at(b->admin, KAFKA_AT_START, fresh, fresh_count, err);
+	if (fate == FATE_HALT) /* made a moment ago: the metadata may not know it yet */
+		err->fate = fate = FATE_RETRY;
 	if (fate == FATE_DONE && fresh_count)
 		fate = kafka_admin_set_group_offsets(b->admin, group, fresh, fresh_count, err);
 	if (fate == FATE_DONE && fresh_count)

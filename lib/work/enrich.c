@@ -85,8 +85,9 @@ static enum fate
 check_counts(
     struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
 {
+	int64_t generation = loop->conf->generation;
+	struct mark_world known;
 	struct mark mark;
-	int64_t known;
 
 	for (size_t i = 0; i < count; i++) {
 		if (parts[i].offset == KAFKA_NO_OFFSET)
@@ -96,39 +97,60 @@ check_counts(
 			    "bootstrap",
 			    loop->work->group, parts[i].topic, parts[i].partition);
 		mark_parse(parts[i].metadata, &mark, &known);
-		if (known != 0 && known != loop->source_partitions)
+		if (known.partitions != 0 && known.partitions != loop->source_partitions &&
+		    known.generation >= generation)
 			return err_set(err, FATE_HALT,
 			    "%s has %" PRId32 " partitions, and had %" PRId64
 			    " when this group committed: the order of a key would break",
-			    parts[i].topic, loop->source_partitions, known);
+			    parts[i].topic, loop->source_partitions, known.partitions);
+		if (known.generation > generation)
+			return err_set(err, FATE_HALT,
+			    "generation is %" PRId64 ", and was %" PRId64
+			    " when this group committed: versions would go back",
+			    generation, known.generation);
 	}
 	return FATE_DONE;
 }
 
-/* A topic that was made again ends below what the group committed. */
 static enum fate
-check_ends(
-    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+bounds_read(struct enrich_loop *loop, int64_t at, const struct kafka_part *parts, size_t count,
+    struct kafka_part *ret, struct err *err)
 {
-	struct kafka_part *ends = calloc(count + 1, sizeof *ends);
 	enum fate fate;
 
-	must(ends);
-	memcpy(ends, parts, count * sizeof *ends);
-	fate = kafka_consumer_offsets_at(
-	    loop->consumer, KAFKA_AT_END, ends, count, CALL_TIMEOUT_MS, err);
-	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
-		if (ends[i].offset < parts[i].offset)
-			fate = err_set(err, FATE_HALT,
-			    "%s/%" PRId32 " ends at %" PRId64
-			    ", below the committed offset %" PRId64
-			    ": was the topic made again?",
-			    parts[i].topic, parts[i].partition, ends[i].offset,
-			    parts[i].offset);
-	free(ends);
+	memcpy(ret, parts, count * sizeof *ret);
+	fate = kafka_consumer_offsets_at(loop->consumer, at, ret, count, CALL_TIMEOUT_MS, err);
 	if (fate == FATE_RETRY)
 		return err_code(
-		    err, FATE_HALT, CODE_RESTART, "assignment: end offsets unknown");
+		    err, FATE_HALT, CODE_RESTART, "assignment: offsets of the topics unknown");
+	return fate;
+}
+
+/* A topic that was made again ends below what the group committed; one whose records
+ * expired begins above it. */
+static enum fate
+check_bounds(
+    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
+{
+	struct kafka_part *first = calloc(count + 1, sizeof *first);
+	struct kafka_part *last = calloc(count + 1, sizeof *last);
+	enum fate fate;
+
+	must(first && last);
+	fate = bounds_read(loop, KAFKA_AT_START, parts, count, first, err);
+	if (fate == FATE_DONE)
+		fate = bounds_read(loop, KAFKA_AT_END, parts, count, last, err);
+	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
+		if (parts[i].offset < first[i].offset || parts[i].offset > last[i].offset)
+			fate = err_set(err, FATE_HALT,
+			    "%s/%" PRId32 " holds %" PRId64 " to %" PRId64
+			    ", and the committed offset is %" PRId64 ": %s: sluicectl reset",
+			    parts[i].topic, parts[i].partition, first[i].offset, last[i].offset,
+			    parts[i].offset,
+			    parts[i].offset > last[i].offset ? "the topic was made again"
+							     : "offsets expired");
+	free(first);
+	free(last);
 	return fate;
 }
 
@@ -157,7 +179,7 @@ on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 	enum fate fate = check_counts(loop, parts, count, err);
 
 	if (fate == FATE_DONE && count)
-		fate = check_ends(loop, parts, count, err);
+		fate = check_bounds(loop, parts, count, err);
 	if (fate != FATE_DONE)
 		return fate;
 	facts_assign(loop, parts, count);

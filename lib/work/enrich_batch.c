@@ -15,7 +15,7 @@
 #include "work/enrich_item.h"
 #include "work/worker.h"
 
-enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, MARK_TEXT = 96 };
+enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, MARK_TEXT = 112 };
 
 enum {
 	M_UPSERT,
@@ -392,6 +392,8 @@ enrich_batch_outs(const struct enrich_batch *b, size_t *ret_count)
 const struct kafka_part *
 enrich_batch_parts(struct enrich_batch *b, size_t *ret_count)
 {
+	const struct mark_world world = { b->source_partitions,
+		b->plan->pipeline->enrich.generation };
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->lane_count; i++) {
@@ -399,8 +401,7 @@ enrich_batch_parts(struct enrich_batch *b, size_t *ret_count)
 
 		if (!lane->seen)
 			continue;
-		mark_print(
-		    &lane->next, b->source_partitions, lane->metadata, sizeof lane->metadata);
+		mark_print(&lane->next, &world, lane->metadata, sizeof lane->metadata);
 		b->parts[count++] = (struct kafka_part){ .topic = b->plan->fact_topic,
 			.partition = lane->partition,
 			.metadata = slice_str(lane->metadata) };
@@ -433,7 +434,7 @@ enrich_batch_drop(struct enrich_batch *b)
 void
 enrich_batch_assign(struct enrich_batch *b, const struct kafka_part *parts, size_t count)
 {
-	int64_t ignored;
+	struct mark_world ignored;
 
 	batch_reset(b);
 	b->lane_count = 0;
@@ -448,25 +449,26 @@ enrich_batch_set_source_partitions(struct enrich_batch *b, int64_t partitions)
 }
 
 void
-mark_parse(struct slice metadata, struct mark *ret_mark, int64_t *ret_partitions)
+mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_world)
 {
 	char text[MARK_TEXT];
 	struct mark mark;
-	int64_t partitions;
+	struct mark_world world = { 0 };
 
 	*ret_mark = (struct mark){ 0 };
-	*ret_partitions = 0;
+	*ret_world = (struct mark_world){ 0 };
 	(void)snprintf(text, sizeof text, "%.*s", SLICE_ARG(metadata));
-	if (sscanf(text, "v1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &mark.sequence,
-		&mark.lsn, &mark.ts_us, &partitions) != 4)
+	if (sscanf(text, "v1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
+		&mark.sequence, &mark.lsn, &mark.ts_us, &world.partitions,
+		&world.generation) < 4)
 		return;
 	*ret_mark = mark;
-	*ret_partitions = partitions;
+	*ret_world = world;
 }
 
 void
-mark_print(const struct mark *mark, int64_t partitions, char *ret, size_t size)
+mark_print(const struct mark *mark, const struct mark_world *world, char *ret, size_t size)
 {
-	(void)snprintf(ret, size, "v1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
-	    mark->sequence, mark->lsn, mark->ts_us, partitions);
+	(void)snprintf(ret, size, "v1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+	    mark->sequence, mark->lsn, mark->ts_us, world->partitions, world->generation);
 }

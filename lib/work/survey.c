@@ -10,7 +10,7 @@
 #include "sql/query.h"
 #include "work/catalog.h"
 
-enum { CALL_MS = 10000, ARENA_SIZE = 64 << 20, PARTS_MAX = 1024 };
+enum { CALL_MS = 10000, ARENA_SIZE = 64 << 20, PARTS_MAX = 1024, RESPONSE_MAX = 256 << 20 };
 
 static enum fate
 clients_open(struct survey *s, struct err *err)
@@ -24,7 +24,9 @@ clients_open(struct survey *s, struct err *err)
 	struct http_options connect = { .base_url = p->kafka.connect };
 	struct http_options clickhouse = { .base_url = p->clickhouse.url,
 		.user = p->clickhouse.user,
-		.password = p->clickhouse.password };
+		.password = p->clickhouse.password,
+		.total_timeout_ms = 120000,
+		.response_max = RESPONSE_MAX };
 	struct redis_options redis = { .url = p->leaderboard.url,
 		.password = p->leaderboard.password };
 	enum fate fate = kafka_admin_open(&s->admin, &kafka, CALL_MS, err);
