@@ -24,21 +24,52 @@ word_digits(uint64_t word, uint64_t *ret_value)
 	return true;
 }
 
-bool
-slice_u64(struct slice s, uint64_t *ret_value)
+/* Up to SAFE_DIGITS: nothing can overflow. Behind whole words the last digits are
+ * loaded with those before them, which then count as zeros. */
+static inline bool
+safe_digits(const char *p, size_t len, uint64_t *ret_value)
 {
-	uint64_t value = 0, word, eight;
-	size_t i = 0;
+	static const uint64_t tens[WORD_DIGITS] = { 1, 10, 100, 1000, 10000, 100000, 1000000,
+		10000000 };
+	const uint64_t zeros = UINT64_C(0x3030303030303030);
+	uint64_t value = 0, word, eight, behind;
+	size_t rest = len % WORD_DIGITS;
 
-	if (s.len == 0)
-		return false;
-	for (; s.len <= SAFE_DIGITS && s.len - i >= WORD_DIGITS; i += WORD_DIGITS) {
-		memcpy(&word, s.p + i, sizeof(word));
+	for (size_t i = 0; i + WORD_DIGITS <= len; i += WORD_DIGITS) {
+		memcpy(&word, p + i, sizeof(word));
 		if (!word_digits(le64toh(word), &eight))
 			return false;
 		value = value * 100000000 + eight;
 	}
-	for (; i < s.len; i++) {
+	if (rest && len > WORD_DIGITS) {
+		memcpy(&word, p + len - WORD_DIGITS, sizeof(word));
+		behind = UINT64_MAX << 8 * (WORD_DIGITS - rest);
+		if (!word_digits((le64toh(word) & behind) | (zeros & ~behind), &eight))
+			return false;
+		value = value * tens[rest] + eight;
+	} else {
+		for (size_t i = len - rest; i < len; i++) {
+			unsigned digit = (unsigned)(unsigned char)p[i] - '0';
+
+			if (digit > 9)
+				return false;
+			value = value * 10 + digit;
+		}
+	}
+	*ret_value = value;
+	return true;
+}
+
+bool
+slice_u64(struct slice s, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (s.len == 0)
+		return false;
+	if (s.len <= SAFE_DIGITS)
+		return safe_digits(s.p, s.len, ret_value);
+	for (size_t i = 0; i < s.len; i++) {
 		unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
 
 		if (digit > 9 || value > (UINT64_MAX - digit) / 10)

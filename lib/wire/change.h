@@ -77,6 +77,14 @@ struct row_options {
 enum fate row_plan_set(
     struct row_plan *plan, const struct row_options *options, struct err *err) NODISCARD;
 
+/* What row_read() below says of the before or after of the change that the reader has
+ * read last, without a walk over it when the reader knew the event's shape. A plan goes
+ * with one reader all its life. */
+enum change_image { IMAGE_BEFORE, IMAGE_AFTER };
+enum fate change_reader_row(const struct change_reader *reader, const struct change *change,
+    enum change_image image, struct row_plan *plan, struct arena *arena,
+    struct value *ret_values, struct err *err) NODISCARD;
+
 /* Takes the plan's columns out of a checked JSON row object (before, after or a
  * key's payload) into ret_values[count]. Missing fields and unchanged-TOAST
  * placeholders are VALUE_UNSET. schema is the message's (change.schema) and may be

@@ -9,6 +9,7 @@
 
 #include "wire/change.h"
 #include "wire/json_scan.h"
+#include "wire/json_shape.h"
 
 struct parts_source {
 	struct json_picked self;
@@ -48,6 +49,11 @@ change_parts_wrapped(const struct change_parts *parts)
 	return parts->outer.self.count == 2 && parts->outer.schema.p &&
 	       parts->outer.payload_raw.p;
 }
+
+/* The shape of the event that a reader has read last: two with the same number have the
+ * same names in the same order. 0: it was not known. */
+uint32_t change_reader_shape(
+    const struct change_reader *reader, const struct json_ends **ret_ends);
 
 /* What the parts of one event say. */
 enum fate change_of_parts(

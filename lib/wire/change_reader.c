@@ -9,11 +9,10 @@
  * pass unlearned when none is like another. */
 enum { SHAPES = 4, WAIT_MAX = 255 };
 
-/* Where a slice of the parts lies between a shape's values. */
+/* Where a slice of the parts lies. */
 struct place {
 	struct slice *slice;
-	uint32_t from, to; /* behind which value it begins and ends */
-	uint32_t from_offset, to_offset;
+	struct json_place at;
 };
 
 struct shape {
@@ -21,12 +20,15 @@ struct shape {
 	struct change_parts parts; /* of the event that fitted last */
 	struct place places[CHANGE_SLICES_MAX];
 	size_t place_count;
-	bool useful; /* has fitted since it was learned */
+	uint32_t number; /* of all that the reader has learned */
+	bool useful;     /* has fitted since it was learned */
 };
 
 struct change_reader {
 	struct shape *shapes[SHAPES]; /* the last one that fitted comes first */
+	const struct shape *last;     /* the last event's, or NULL */
 	unsigned wait, patience;      /* events until one is learned; the last wait */
+	uint32_t learned;
 	struct json_ends ends;
 };
 
@@ -65,23 +67,11 @@ to_front(struct change_reader *reader, size_t i)
 	reader->shapes[0] = shape;
 }
 
-static uint32_t
-behind_which(const struct json_ends *ends, uint32_t count, const char *p, uint32_t *ret_offset)
-{
-	uint32_t i = count;
-
-	while (ends->ends[i] > p)
-		i--;
-	*ret_offset = (uint32_t)(p - ends->ends[i]);
-	return i;
-}
-
 /* In place of the shape that has not fitted for longest. */
 static void
 learn(struct change_reader *reader, const struct change_parts *parts)
 {
 	struct shape *shape = reader->shapes[SHAPES - 1];
-	const struct json_ends *ends = &reader->ends;
 	struct slice *slices[CHANGE_SLICES_MAX];
 	struct slice fixed = { 0 };
 
@@ -90,6 +80,7 @@ learn(struct change_reader *reader, const struct change_parts *parts)
 		reader->patience = WAIT_MAX;
 	reader->wait = reader->patience;
 	shape->parts = *parts;
+	shape->number = ++reader->learned;
 	shape->useful = false;
 	shape->place_count = 0;
 	if (change_parts_wrapped(parts))
@@ -98,13 +89,8 @@ learn(struct change_reader *reader, const struct change_parts *parts)
 		return;
 	shape->place_count = change_parts_slices(&shape->parts, slices);
 	for (size_t i = 0; i < shape->place_count; i++) {
-		struct place *place = &shape->places[i];
-
-		place->slice = slices[i];
-		place->from =
-		    behind_which(ends, shape->json.count, slices[i]->p, &place->from_offset);
-		place->to = behind_which(
-		    ends, shape->json.count, slices[i]->p + slices[i]->len, &place->to_offset);
+		shape->places[i].slice = slices[i];
+		shape->places[i].at = json_ends_place(&reader->ends, *slices[i]);
 	}
 	to_front(reader, SHAPES - 1);
 }
@@ -113,13 +99,8 @@ learn(struct change_reader *reader, const struct change_parts *parts)
 static const struct change_parts *
 parts_of(struct shape *shape, const struct json_ends *ends)
 {
-	for (size_t i = 0; i < shape->place_count; i++) {
-		const struct place *place = &shape->places[i];
-		const char *from = ends->ends[place->from] + place->from_offset;
-		const char *to = ends->ends[place->to] + place->to_offset;
-
-		*place->slice = slice_of(from, (size_t)(to - from));
-	}
+	for (size_t i = 0; i < shape->place_count; i++)
+		*shape->places[i].slice = json_ends_slice(ends, &shape->places[i].at);
 	shape->useful = true;
 	return &shape->parts;
 }
@@ -144,6 +125,7 @@ enum fate
 change_reader_read(struct change_reader *reader, struct slice value, struct change *ret_change,
     struct err *err)
 {
+	reader->last = NULL;
 	if (!value.p)
 		return change_read(value, ret_change, err);
 	for (size_t i = 0; i < SHAPES; i++) {
@@ -152,7 +134,15 @@ change_reader_read(struct change_reader *reader, struct slice value, struct chan
 		if (!json_shape_fits(&shape->json, value, &reader->ends))
 			continue;
 		to_front(reader, i);
+		reader->last = shape;
 		return change_of_parts(parts_of(shape, &reader->ends), ret_change, err);
 	}
 	return read_unknown(reader, value, ret_change, err);
+}
+
+uint32_t
+change_reader_shape(const struct change_reader *reader, const struct json_ends **ret_ends)
+{
+	*ret_ends = &reader->ends;
+	return reader->last ? reader->last->number : 0;
 }

@@ -223,6 +223,24 @@ json_text(struct slice raw, struct arena *arena)
 	return slice_of(out, len);
 }
 
+/* How many bytes from p on need no escape. */
+static inline size_t
+plain_run(const char *p, size_t len)
+{
+	size_t i = 0;
+
+#if defined(JSON_SIMD)
+	for (; len - i >= JSON_BLOCK; i += JSON_BLOCK) {
+		unsigned mask = json_block_escaped(p + i);
+		if (mask)
+			return i + (unsigned)__builtin_ctz(mask);
+	}
+#endif
+	while (i < len && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
 void
 json_quote(struct buf *out, struct slice text)
 {
@@ -230,10 +248,9 @@ json_quote(struct buf *out, struct slice text)
 	size_t from = 0;
 
 	buf_byte(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = plain_run(text.p, text.len); i < text.len;
+	     i += 1 + plain_run(text.p + i + 1, text.len - i - 1)) {
 		unsigned char c = (unsigned char)text.p[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
 		buf_put(out, text.p + from, i - from);
 		from = i + 1;
 		buf_byte(out, '\\');

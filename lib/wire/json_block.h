@@ -46,6 +46,18 @@ json_block_stops(const char *p)
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(odd, end));
 }
 
+/* A bit a byte that is a quote, a backslash or a control: to be escaped. Loads 16. */
+static inline unsigned
+json_block_escaped(const char *p)
+{
+	__m128i v = json_block_load(p);
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+	__m128i end = _mm_or_si128(
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, end));
+}
+
 /* The quote that ends up to 31 plain bytes, or NULL. Loads 32. */
 static inline const char *
 json_block_quote(const char *p)

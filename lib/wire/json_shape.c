@@ -83,9 +83,31 @@ json_shape_learn(
 		shape->count = 0;
 		return false;
 	}
+	ret_ends->count = shape->count;
 	buf_grow(&shape->between, PADDING);
 	memset(shape->between.p + shape->between.len, 0, PADDING);
 	return true;
+}
+
+static uint32_t
+behind_which(const struct json_ends *ends, const char *p, uint32_t *ret_offset)
+{
+	uint32_t i = ends->count;
+
+	while (ends->ends[i] > p)
+		i--;
+	*ret_offset = (uint32_t)(p - ends->ends[i]);
+	return i;
+}
+
+struct json_place
+json_ends_place(const struct json_ends *ends, struct slice part)
+{
+	struct json_place place;
+
+	place.from = behind_which(ends, part.p, &place.from_offset);
+	place.to = behind_which(ends, part.p + part.len, &place.to_offset);
+	return place;
 }
 
 void
@@ -140,6 +162,7 @@ json_shape_fits(const struct json_shape *shape, struct slice text, struct json_e
 		return false;
 	at.p = text.p;
 	at.end = at.room = end;
+	ret_ends->count = shape->count;
 	ret_ends->ends[0] = text.p;
 	for (uint32_t i = 0; i < shape->count; i++) {
 		size_t len = shape->lens[i];

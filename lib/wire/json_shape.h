@@ -27,8 +27,26 @@ struct json_shape {
 /* Where a text's values ended: ends[0] is its first byte, ends[i + 1] the byte behind
  * the value of number i. */
 struct json_ends {
+	uint32_t count; /* values */
 	const char *ends[JSON_SHAPE_VALUES + 1];
 };
+
+/* A part of such a text, a value or a bracketed one: the same place is the same part in
+ * every text of the shape. */
+struct json_place {
+	uint32_t from, to; /* indices of the ends behind which it begins and ends */
+	uint32_t from_offset, to_offset;
+};
+struct json_place json_ends_place(const struct json_ends *ends, struct slice part);
+
+static inline struct slice
+json_ends_slice(const struct json_ends *ends, const struct json_place *place)
+{
+	const char *from = ends->ends[place->from] + place->from_offset;
+	const char *to = ends->ends[place->to] + place->to_offset;
+
+	return slice_of(from, (size_t)(to - from));
+}
 
 /* text has passed the scan, without blanks around it. What lies in fixed is expected
  * byte for byte, scalars too. False: there is too much of it to be worth it, and the

@@ -3,16 +3,28 @@
 
 #include "base/buf.h"
 #include "base/must.h"
-#include "wire/change.h"
+#include "wire/change_parts.h"
 #include "wire/json.h"
 #include "wire/row_value.h"
 
-enum { HINT_MEMBERS = 64 };
+enum { HINT_MEMBERS = 64, LAYOUTS = 8 };
 
 struct plan_column {
 	struct slice name;
 	struct pgtype type;
 	struct encoding encoding; /* from the schema seen last */
+};
+
+/* Where the columns' values stand in the events of one shape, in the order of the
+ * members. */
+struct layout {
+	uint32_t shape; /* the reader's number; 0: none */
+	enum change_image image;
+	size_t count;
+	struct layout_member {
+		size_t column;
+		struct json_place place;
+	} * members;
 };
 
 struct row_plan {
@@ -23,6 +35,10 @@ struct row_plan {
 	struct buf schema; /* the text that the encodings were read from */
 	/* which column + 1 stood at each place of the object read last */
 	uint16_t hint[HINT_MEMBERS];
+	const struct change_reader *reader; /* the layouts' */
+	struct layout layouts[LAYOUTS];
+	size_t next_layout;
+	uint32_t schema_shape; /* the encodings are of this shape's schema; 0: of schema */
 	struct plan_column columns[];
 };
 
@@ -54,6 +70,8 @@ row_plan_free(struct row_plan *plan)
 {
 	if (!plan)
 		return;
+	for (size_t i = 0; i < LAYOUTS; i++)
+		free(plan->layouts[i].members);
 	placeholder_finish(&plan->placeholder);
 	buf_finish(&plan->names);
 	buf_finish(&plan->schema);
@@ -92,6 +110,7 @@ learn_schema(struct row_plan *plan, struct slice schema)
 	struct slice fields;
 	struct json_walk walk;
 
+	plan->schema_shape = 0;
 	if (slice_eq(schema, buf_view(&plan->schema)))
 		return;
 	plan->schema.len = 0;
@@ -154,4 +173,81 @@ row_read(struct row_plan *plan, struct slice object, struct slice schema, struct
 			return err_wrap(err, "column %.*s", SLICE_ARG(column->name));
 	}
 	return FATE_DONE;
+}
+
+/* --- rows of an event whose shape is known --- */
+
+static struct layout *
+layout_find(struct row_plan *plan, uint32_t shape, enum change_image image)
+{
+	for (size_t i = 0; i < LAYOUTS; i++)
+		if (plan->layouts[i].shape == shape && plan->layouts[i].image == image)
+			return &plan->layouts[i];
+	return NULL;
+}
+
+static struct layout *
+layout_learn(struct row_plan *plan, uint32_t shape, const struct json_ends *ends,
+    struct slice object, enum change_image image)
+{
+	struct layout *layout = &plan->layouts[plan->next_layout++ % LAYOUTS];
+	struct json_walk walk = json_walk(object);
+
+	if (!layout->members)
+		layout->members = calloc(plan->count + 1, sizeof(*layout->members));
+	must(layout->members);
+	layout->shape = shape;
+	layout->image = image;
+	layout->count = 0;
+	for (size_t place = 0; layout->count < plan->count && json_next(&walk); place++) {
+		size_t i = column_at(plan, &walk, place);
+		if (i == plan->count)
+			continue;
+		layout->members[layout->count].column = i;
+		layout->members[layout->count++].place = json_ends_place(ends, walk.value);
+	}
+	return layout;
+}
+
+static enum fate
+layout_read(struct row_plan *plan, const struct layout *layout, const struct json_ends *ends,
+    struct arena *arena, struct value *ret_values, struct err *err)
+{
+	if (layout->count < plan->count)
+		for (size_t i = 0; i < plan->count; i++)
+			ret_values[i] = (struct value){ .state = VALUE_UNSET };
+	for (size_t m = 0; m < layout->count; m++) {
+		const struct layout_member *member = &layout->members[m];
+		const struct plan_column *column = &plan->columns[member->column];
+		struct slice raw = json_ends_slice(ends, &member->place);
+
+		if (row_value_read(&plan->context, column->type, column->encoding, raw, arena,
+			&ret_values[member->column], err) != FATE_DONE)
+			return err_wrap(err, "column %.*s", SLICE_ARG(column->name));
+	}
+	return FATE_DONE;
+}
+
+enum fate
+change_reader_row(const struct change_reader *reader, const struct change *change,
+    enum change_image image, struct row_plan *plan, struct arena *arena,
+    struct value *ret_values, struct err *err)
+{
+	struct slice object = image == IMAGE_AFTER ? change->after : change->before;
+	const struct json_ends *ends;
+	uint32_t shape = change_reader_shape(reader, &ends);
+	struct layout *layout;
+
+	must(!plan->reader || plan->reader == reader);
+	plan->reader = reader;
+	if (!shape || !object.p)
+		return row_read(plan, object, change->schema, arena, ret_values, err);
+	layout = layout_find(plan, shape, image);
+	if (!layout)
+		layout = layout_learn(plan, shape, ends, object, image);
+	if (plan->schema_shape != shape) {
+		learn_schema(plan, change->schema);
+		plan->schema_shape = shape;
+	}
+	return layout_read(plan, layout, ends, arena, ret_values, err);
 }

@@ -2,6 +2,9 @@
 #include "wire/scalar.h"
 
 #include <strings.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 static const char hex_digits[16] = "0123456789abcdef";
 
@@ -87,12 +90,23 @@ int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
 void
 int_print(struct buf *out, int64_t value)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 	char text[20], *p = text + sizeof(text);
 
-	do
-		*--p = (char)('0' + rest % 10);
-	while (rest /= 10);
+	for (; rest >= 100; rest /= 100) {
+		p -= 2;
+		memcpy(p, pairs + rest % 100 * 2, 2);
+	}
+	if (rest >= 10) {
+		p -= 2;
+		memcpy(p, pairs + rest * 2, 2);
+	} else {
+		*--p = (char)('0' + rest);
+	}
 	if (value < 0)
 		buf_byte(out, '-');
 	buf_put(out, p, (size_t)(text + sizeof(text) - p));
@@ -126,28 +140,69 @@ uuid_parse_odd(struct slice s, uint8_t *ret)
 	return p == end;
 }
 
+#if defined(__SSE2__)
+/* Sixteen hexadecimal digits make eight bytes; false: one is none. */
+static inline bool
+hex_bytes(__m128i text, uint8_t *ret)
+{
+	const __m128i nine = _mm_set1_epi8(9), five = _mm_set1_epi8(5);
+	__m128i digit = _mm_sub_epi8(text, _mm_set1_epi8('0'));
+	__m128i letter =
+	    _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit);
+	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, five), letter);
+	__m128i value = _mm_or_si128(_mm_and_si128(is_digit, digit),
+	    _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(10))));
+	__m128i pairs = _mm_or_si128(_mm_slli_epi16(value, 4), _mm_srli_epi16(value, 8));
+
+	/* in each pair the first digit is the lower byte */
+	pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
+	_mm_storel_epi64((__m128i *)(void *)ret, _mm_packus_epi16(pairs, _mm_setzero_si128()));
+	return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) == 0xffff;
+}
+
+/* The usual form without its hyphens. */
+static inline bool
+uuid_parse_usual(const char *p, uint8_t *ret)
+{
+	char digits[2 * UUID_SIZE];
+	bool good;
+
+	memcpy(digits, p, 8);
+	memcpy(digits + 8, p + 9, 4);
+	memcpy(digits + 12, p + 14, 4);
+	memcpy(digits + 16, p + 19, 4);
+	memcpy(digits + 20, p + 24, 12);
+	good = hex_bytes(_mm_loadu_si128((const __m128i *)(void *)digits), ret);
+	return good &
+	       hex_bytes(_mm_loadu_si128((const __m128i *)(void *)(digits + 16)), ret + 8);
+}
+#else
+static inline bool
+uuid_parse_usual(const char *p, uint8_t *ret)
+{
+	int bad = 0;
+
+	for (int i = 0; i < UUID_SIZE; i++) {
+		int high = hex_value(p[uuid_places[i]]);
+		int low = hex_value(p[uuid_places[i] + 1]);
+
+		bad |= high | low;
+		ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+	}
+	return bad >= 0;
+}
+#endif
+
 enum fate
 uuid_parse(struct slice text, uint8_t ret[UUID_SIZE], struct err *err)
 {
 	uint8_t uuid[UUID_SIZE];
 	const char *p = text.p;
-	int bad = 0;
+	bool usual = text.len == UUID_TEXT && p[8] == '-' && p[13] == '-' && p[18] == '-' &&
+		     p[23] == '-';
 
-	if (text.len == UUID_TEXT && p[8] == '-' && p[13] == '-' && p[18] == '-' &&
-	    p[23] == '-') {
-		for (int i = 0; i < UUID_SIZE; i++) {
-			int high = hex_value(p[uuid_places[i]]);
-			int low = hex_value(p[uuid_places[i] + 1]);
-
-			bad |= high | low;
-			uuid[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-		}
-		if (bad >= 0) {
-			memcpy(ret, uuid, sizeof(uuid));
-			return FATE_DONE;
-		}
-	}
-	if (!uuid_parse_odd(text, uuid))
+	if (!(usual && uuid_parse_usual(p, uuid)) && !uuid_parse_odd(text, uuid))
 		return refuse(err, "uuid", text);
 	memcpy(ret, uuid, sizeof(uuid));
 	return FATE_DONE;

@@ -86,12 +86,12 @@ decode_upsert(
 	enum fate fate;
 
 	item->fact = values_new(plan, arena);
-	fate = row_read(
-	    plan->fact_row, item->change.after, item->change.schema, arena, item->fact, err);
+	fate = change_reader_row(plan->fact_change, &item->change, IMAGE_AFTER, plan->fact_row,
+	    arena, item->fact, err);
 	if (fate == FATE_DONE && item->change.before.p) {
 		item->before = values_new(plan, arena);
-		fate = row_read(plan->fact_row, item->change.before, item->change.schema, arena,
-		    item->before, err);
+		fate = change_reader_row(plan->fact_change, &item->change, IMAGE_BEFORE,
+		    plan->fact_row, arena, item->before, err);
 	}
 	if (fate != FATE_DONE)
 		return fate;

@@ -10,6 +10,22 @@
 #include "work/catalog.h"
 #include "work/worker.h"
 
+/* What stands before a member's value in an object. */
+static void
+member_fill(struct buf *ret_member, const char *name, bool is_first)
+{
+	buf_byte(ret_member, is_first ? '{' : ',');
+	json_quote(ret_member, slice_str(name));
+	buf_byte(ret_member, ':');
+}
+
+static void
+list_finish(struct plan_list *list)
+{
+	for (size_t i = 0; i < PIPELINE_KEYS_MAX; i++)
+		buf_finish(&list->items[i].member);
+}
+
 static enum fate
 list_fill(struct enrich_plan *plan, const struct pipeline_list *names, struct plan_list *ret,
     struct err *err)
@@ -23,6 +39,7 @@ list_fill(struct enrich_plan *plan, const struct pipeline_list *names, struct pl
 			return err_wrap(err, "%s", plan->pipeline->file);
 		item->name = sql_query_results(plan->query)[item->result].name;
 		item->type = plan->fact->columns[item->column].type;
+		member_fill(&item->member, item->name, i == 0);
 	}
 	ret->count = names->count;
 	return FATE_DONE;
@@ -34,12 +51,8 @@ members_fill(struct enrich_plan *plan)
 	plan->result_count = sql_query_result_count(plan->query);
 	plan->members = calloc(plan->result_count, sizeof *plan->members);
 	must(plan->members);
-	for (size_t i = 0; i < plan->result_count; i++) {
-		buf_byte(&plan->members[i], i ? ',' : '{');
-		json_quote(
-		    &plan->members[i], slice_str(sql_query_results(plan->query)[i].name));
-		buf_byte(&plan->members[i], ':');
-	}
+	for (size_t i = 0; i < plan->result_count; i++)
+		member_fill(&plan->members[i], sql_query_results(plan->query)[i].name, i == 0);
 }
 
 static enum fate
@@ -67,6 +80,7 @@ sources_fill(struct enrich_plan *plan, struct err *err)
 	plan->fact_row = row_plan_new(plan->fact->columns, plan->fact->column_count);
 	(void)snprintf(
 	    plan->table, sizeof plan->table, "%s.%s", plan->fact->schema, plan->fact->table);
+	plan->table_len = strlen(plan->table);
 	(void)snprintf(plan->fact_topic, sizeof plan->fact_topic, "%s.%s",
 	    plan->pipeline->prefix, plan->table);
 	return FATE_DONE;
@@ -110,6 +124,8 @@ enrich_plan_free(struct enrich_plan *plan)
 		buf_finish(&plan->members[i]);
 	free(plan->members);
 	change_reader_free(plan->fact_change);
+	list_finish(&plan->key);
+	list_finish(&plan->identity);
 	row_plan_free(plan->fact_row);
 	sql_query_free(plan->query);
 	free(plan);

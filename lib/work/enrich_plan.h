@@ -16,6 +16,7 @@ struct plan_column {
 	size_t column; /* index into the fact's used columns */
 	const char *name;
 	struct pgtype type;
+	struct buf member; /* the name as JSON behind what precedes it: {"name": */
 };
 
 struct plan_list {
@@ -37,6 +38,7 @@ struct enrich_plan {
 	size_t result_count;
 	char fact_topic[256]; /* prefix.schema.table */
 	char table[160];      /* schema.table */
+	size_t table_len;
 };
 
 /* Asks Postgres. RETRY: it cannot be reached. HALT with code CONFIG. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bytes of an enriched record: key, flat row, and the headers of record.h. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/must.h"
-#include "wire/json.h"
 #include "wire/record.h"
+#include "wire/scalar.h"
 #include "work/enrich_item.h"
+
+/* Three numbers of 20 digits at most. */
+enum { ID_ROOM = 64 };
 
 static void
 write_object(struct buf *text, const struct plan_list *list, const struct value *values)
@@ -14,9 +14,7 @@ write_object(struct buf *text, const struct plan_list *list, const struct value 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct plan_column *column = &list->items[i];
 
-		buf_byte(text, i ? ',' : '{');
-		json_quote(text, slice_str(column->name));
-		buf_byte(text, ':');
+		buf_slice(text, buf_view(&column->member));
 		value_to_json(text, column->type, &values[column->column]);
 	}
 	buf_byte(text, '}');
@@ -49,47 +47,44 @@ header_end(struct item *item, struct item_text *info, struct slice name, const s
 		{ (const char *)(uintptr_t)(start + 1), text->len - start } };
 }
 
-static void
-write_number(struct buf *text, int64_t number)
+/* One of the numbers that an id is made of, as text behind the batch's. */
+static struct slice
+id_number(struct buf *text, int64_t number)
 {
-	char digits[24], *p = digits + sizeof digits;
-	uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	size_t start = text->len;
 
-	do
-		*--p = (char)('0' + magnitude % 10);
-	while ((magnitude /= 10) != 0);
-	if (number < 0)
-		*--p = '-';
-	buf_put(text, p, (size_t)(digits + sizeof digits - p));
+	int_print(text, number);
+	return slice_of(text->p + start, text->len - start);
 }
 
+/* The numbers are written where the id goes and taken back. */
 static void
-write_id(struct item *item, const struct enrich_plan *plan, struct slice key, struct buf *text)
+write_id(struct item *item, const struct enrich_plan *plan, size_t key_start, size_t key_len,
+    struct buf *text)
 {
 	const struct change *change = &item->change;
-	char numbers[3][24], id[RECORD_ID_LEN];
+	bool by_position = change->op == 'r' || !change->has_lsn;
+	size_t start = text->len, count = 0;
+	char id[RECORD_ID_LEN];
 	struct slice parts[6];
-	size_t count = 0;
 
-	if (change->op == 'r' || !change->has_lsn) {
-		(void)snprintf(
-		    numbers[0], sizeof numbers[0], "%" PRId32, item->message.partition);
-		(void)snprintf(numbers[1], sizeof numbers[1], "%" PRId64, item->message.offset);
-		(void)snprintf(numbers[2], sizeof numbers[2], "%" PRId64,
-		    plan->pipeline->enrich.generation);
+	if (text->cap - text->len < ID_ROOM)
+		buf_grow(text, ID_ROOM);
+	if (by_position) {
 		parts[count++] = slice_str(item->message.topic);
+		parts[count++] = id_number(text, item->message.partition);
+		parts[count++] = id_number(text, item->message.offset);
+		parts[count++] = id_number(text, plan->pipeline->enrich.generation);
 	} else {
-		(void)snprintf(numbers[0], sizeof numbers[0], "%" PRId64,
-		    change->has_tx_id ? change->tx_id : -1);
-		(void)snprintf(numbers[1], sizeof numbers[1], "%" PRId64, change->lsn);
-		(void)snprintf(numbers[2], sizeof numbers[2], "%" PRId64, change->ts_us);
-		parts[count++] = slice_str(plan->table);
-		parts[count++] = key;
+		parts[count++] = slice_of(plan->table, plan->table_len);
+		parts[count++] = slice_of(text->p + key_start, key_len);
 		parts[count++] = slice_of(&change->op, 1);
+		parts[count++] = id_number(text, change->has_tx_id ? change->tx_id : -1);
+		parts[count++] = id_number(text, change->lsn);
+		parts[count++] = id_number(text, change->ts_us);
 	}
-	for (size_t i = 0; i < 3; i++)
-		parts[count++] = slice_str(numbers[i]);
 	record_id(parts, count, id);
+	text->len = start;
 	buf_put(text, id, sizeof id);
 }
 
@@ -98,9 +93,9 @@ write_source(const struct item *item, struct buf *text)
 {
 	buf_cstr(text, item->message.topic);
 	buf_byte(text, '/');
-	write_number(text, item->message.partition);
+	int_print(text, item->message.partition);
 	buf_byte(text, '/');
-	write_number(text, item->message.offset);
+	int_print(text, item->message.offset);
 }
 
 static void
@@ -115,23 +110,21 @@ write_headers(struct item *item, const struct enrich_plan *plan, size_t key_star
 	write_source(item, text);
 	header_end(item, info, SLICE("sluice.source"), text, start);
 	start = text->len;
-	write_number(text, (int64_t)record_version((unsigned)plan->pipeline->enrich.generation,
-			       item->message.offset));
+	int_print(text, (int64_t)record_version(
+			    (unsigned)plan->pipeline->enrich.generation, item->message.offset));
 	header_end(item, info, SLICE("sluice.version"), text, start);
 	start = text->len;
 	buf_byte(text, gone ? 'd' : item->change.op);
 	header_end(item, info, SLICE("sluice.op"), text, start);
 	start = text->len;
-	if (text->cap - text->len < RECORD_ID_LEN)
-		buf_grow(text, RECORD_ID_LEN);
-	write_id(item, plan, slice_of(text->p + key_start, key_len), text);
+	write_id(item, plan, key_start, key_len, text);
 	header_end(item, info, SLICE("sluice.id"), text, start);
 	start = text->len;
-	write_number(text, item->change.ts_ms);
+	int_print(text, item->change.ts_ms);
 	header_end(item, info, SLICE("sluice.ts"), text, start);
 	if (item->change.has_lsn) {
 		start = text->len;
-		write_number(text, item->change.lsn);
+		int_print(text, item->change.lsn);
 		header_end(item, info, SLICE("sluice.lsn"), text, start);
 	}
 	if (gone || (item->before && identity_differs(item, plan))) {

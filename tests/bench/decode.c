@@ -43,25 +43,26 @@ static void
 write_event(unsigned i)
 {
 	static const char *const types[] = { "play", "pause", "finish", "click" };
-	long long lsn = 24000000LL + 312LL * i;
+	static const char *const devices[] = { "ios", "android", "web-safari", "web-chrome" };
+	long long lsn = 24000000LL + 312LL * i, us = 1763714916637801LL + 10007LL * i;
 
 	buf_printf(&text,
 	    "{\"before\":null,\"after\":{\"id\":%u,\"content_id\":\"%08x-17ad-45b3-af2a-"
 	    "ae46edb4545a\",\"user_id\":\"%08x-0b1c-4d2e-9f3a-5b6c7d8e9f00\",\"event_type\":"
 	    "\"%s\",\"event_ts\":\"2026-11-21T08:%02u:%02u.637801Z\",\"duration_ms\":%u,"
-	    "\"device\":\"ios\",\"raw_payload\":\"{\\\"player\\\": \\\"web\\\", \\\"pos\\\": "
+	    "\"device\":\"%s\",\"raw_payload\":\"{\\\"player\\\": \\\"web\\\", \\\"pos\\\": "
 	    "%u}\"},",
-	    i, i * 2654435761u, i * 40503u, types[i % 4], i / 60 % 60, i % 60, i * 7 % 60000,
-	    i);
+	    i, i * 2654435761u, i * 40503u, types[i * 2654435761u >> 30], i / 60 % 60, i % 60,
+	    i * 7919 % 600000, devices[i * 40503u >> 3 & 3], i);
 	buf_printf(&text,
 	    "\"source\":{\"version\":\"3.3.1.Final\",\"connector\":\"postgresql\",\"name\":"
-	    "\"pg\",\"ts_ms\":1763714916637,\"snapshot\":\"false\",\"db\":\"app\",\"sequence\":"
-	    "\"[\\\"%lld\\\",\\\"%lld\\\"]\",\"ts_us\":1763714916637801,\"ts_ns\":"
-	    "1763714916637801000,\"schema\":\"public\",\"table\":\"engagement_events\","
-	    "\"txId\":"
-	    "%u,\"lsn\":%lld,\"xmin\":null},\"transaction\":null,\"op\":\"c\",\"ts_ms\":"
-	    "1763714916700,\"ts_us\":1763714916700123,\"ts_ns\":1763714916700123456}",
-	    lsn, lsn + 56, 700 + i, lsn + 56);
+	    "\"pg\",\"ts_ms\":%lld,\"snapshot\":\"false\",\"db\":\"app\",\"sequence\":"
+	    "\"[\\\"%lld\\\",\\\"%lld\\\"]\",\"ts_us\":%lld,\"ts_ns\":"
+	    "%lld000,\"schema\":\"public\",\"table\":\"engagement_events\","
+	    "\"txId\":%u,\"lsn\":%lld,\"xmin\":null},\"transaction\":null,\"op\":\"c\","
+	    "\"ts_ms\":%lld,\"ts_us\":%lld,\"ts_ns\":%lld456}",
+	    us / 1000, lsn, lsn + 56, us, us, 700 + i, lsn + 56, us / 1000 + 63, us + 63322,
+	    us + 63322);
 }
 
 static void
@@ -90,8 +91,8 @@ bytes_per_second(struct change_reader *reader, struct row_plan *plan)
 		for (unsigned i = 0; i < EVENTS; i++) {
 			arena_reset(&arena);
 			must(change_reader_read(reader, events[i], &change, &err) == FATE_DONE);
-			must(row_read(plan, change.after, change.schema, &arena, values,
-				 &err) == FATE_DONE);
+			must(change_reader_row(reader, &change, IMAGE_AFTER, plan, &arena,
+				 values, &err) == FATE_DONE);
 			must(values[0].i == (int64_t)i);
 		}
 	return (double)text.len * ROUNDS / (cpu_seconds() - start);

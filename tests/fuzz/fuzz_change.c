@@ -4,7 +4,8 @@
  * Nothing may crash; a change's parts must lie in the message; a value that was
  * read must print, and print the same when its text is read again; the line for
  * people must be one JSON object without a line end. A reader that remembers shapes
- * says of the message, and of others nearly like it, what change_read() says. */
+ * says of the message, and of others nearly like it, what change_read() and row_read()
+ * say. */
 #include <stdlib.h>
 
 #include "base/must.h"
@@ -137,9 +138,33 @@ must_equal(const struct change *a, const struct change *b)
 	must(a->ts_ms == b->ts_ms && a->ts_us == b->ts_us);
 }
 
-/* A reader, whatever it has learned, says what change_read() says. */
 static void
-must_agree(struct change_reader *reader, struct slice message)
+rows_agree(const struct change_reader *reader, struct row_plan *known,
+    const struct change *change, enum change_image image)
+{
+	struct slice object = image == IMAGE_AFTER ? change->after : change->before;
+	struct value want[COLUMNS], got[COLUMNS];
+	struct err want_err = { 0 }, got_err = { 0 };
+	struct buf a = { 0 }, b = { 0 };
+	enum fate fate = row_read(plan, object, change->schema, &arena, want, &want_err);
+
+	must(change_reader_row(reader, change, image, known, &arena, got, &got_err) == fate);
+	must(strcmp(want_err.what, got_err.what) == 0);
+	for (size_t i = 0; i < COLUMNS && fate == FATE_DONE; i++) {
+		must(want[i].state == got[i].state);
+		if (want[i].state == VALUE_SET) {
+			value_to_text(&a, columns[i].type, &want[i]);
+			value_to_text(&b, columns[i].type, &got[i]);
+		}
+	}
+	must(slice_eq(buf_view(&a), buf_view(&b)));
+	buf_finish(&a);
+	buf_finish(&b);
+}
+
+/* A reader, whatever it has learned, says what change_read() and row_read() say. */
+static void
+must_agree(struct change_reader *reader, struct row_plan *known, struct slice message)
 {
 	struct change want = { 0 }, got = { 0 };
 	struct err want_err = { 0 }, got_err = { 0 };
@@ -148,6 +173,11 @@ must_agree(struct change_reader *reader, struct slice message)
 	must(change_reader_read(reader, message, &got, &got_err) == fate);
 	must_equal(&want, &got);
 	must(strcmp(want_err.what, got_err.what) == 0);
+	if (fate != FATE_DONE)
+		return;
+	arena_reset(&arena);
+	rows_agree(reader, known, &got, IMAGE_BEFORE);
+	rows_agree(reader, known, &got, IMAGE_AFTER);
 }
 
 /* The message, then the message with some bytes changed: where and to what is told by
@@ -157,12 +187,13 @@ read_alike(struct slice message)
 {
 	static const char bytes[] = "\"\\{}[],:019-+.eEntf \n\x01\x1f\x7f\x80\xc3\xe2\xff";
 	struct change_reader *reader = change_reader_new();
+	struct row_plan *known = row_plan_new(columns, COLUMNS);
 	char *text = malloc(message.len + 1);
 	uint64_t dice = 0x9e3779b97f4a7c15u ^ message.len;
 
 	must(text);
-	must_agree(reader, message);
-	must_agree(reader, message);
+	must_agree(reader, known, message);
+	must_agree(reader, known, message);
 	for (size_t i = 0; i < message.len; i++)
 		dice = (dice ^ (unsigned char)message.p[i]) * 0x100000001b3u;
 	for (int round = 0; round < 24 && message.len; round++) {
@@ -171,10 +202,11 @@ read_alike(struct slice message)
 		text[(dice >> 33) % message.len] = bytes[(dice >> 20) % sizeof bytes];
 		if (round % 4 == 3)
 			text[(dice >> 40) % message.len] = bytes[(dice >> 25) % sizeof bytes];
-		must_agree(reader, slice_of(text, message.len));
-		must_agree(reader, message);
+		must_agree(reader, known, slice_of(text, message.len));
+		must_agree(reader, known, message);
 	}
 	free(text);
+	row_plan_free(known);
 	change_reader_free(reader);
 }
 

@@ -57,6 +57,33 @@ slice_reads_integers_to_their_limits(void **state)
 	assert_false(slice_i64(SLICE("1 "), &i));
 }
 
+/* Every length, and no digit at every place. */
+static void
+slice_reads_digits_of_every_length(void **state)
+{
+	static const char wrong[] = { '/', ':', ' ', 'a', '\0', '-', '\xb0', '\xff' };
+	char text[] = "98765432109876543219";
+	uint64_t u, want = 0;
+
+	(void)state;
+	for (size_t len = 1; len <= 19; len++) {
+		want = want * 10 + (uint64_t)(text[len - 1] - '0');
+		assert_true(slice_u64(slice_of(text, len), &u));
+		assert_true(u == want);
+		for (size_t at = 0; at < len; at++) {
+			char was = text[at];
+			for (size_t w = 0; w < sizeof wrong; w++) {
+				text[at] = wrong[w];
+				assert_false(slice_u64(slice_of(text, len), &u));
+			}
+			text[at] = was;
+		}
+	}
+	assert_false(slice_u64(slice_of(text, 20), &u));
+	assert_true(slice_u64(SLICE("00000000000000000000000007"), &u));
+	assert_true(u == 7);
+}
+
 static void
 arena_stops_at_its_ceiling(void **state)
 {
@@ -153,6 +180,7 @@ main(void)
 		cmocka_unit_test(err_keeps_the_sentence_and_the_code),
 		cmocka_unit_test(err_cuts_what_is_too_long),
 		cmocka_unit_test(slice_reads_integers_to_their_limits),
+		cmocka_unit_test(slice_reads_digits_of_every_length),
 		cmocka_unit_test(arena_stops_at_its_ceiling),
 		cmocka_unit_test(buf_grows_and_prints),
 		cmocka_unit_test(options_fill_targets_and_move_operands),
