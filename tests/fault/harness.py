@@ -149,6 +149,12 @@ class Stream(Pipeline):
         except (httpx.HTTPError, KeyError, ValueError) as why:
             return repr(why)
 
+    def restart_connector(self):
+        """Its task would wait ten seconds by itself."""
+        wait_for("the connector's restart", PATIENCE, lambda: httpx.post(
+            f"{os.environ['SLUICE_CONNECT']}/connectors/{CONNECTOR}/restart?includeTasks=true", timeout=20).is_success)
+        wait_for("the connector", PATIENCE, self.connector_runs)
+
     # --- how far it is ---
 
     def asked(self, question):
@@ -217,8 +223,8 @@ class Stream(Pipeline):
         self.audit.look()
         return self.audit.differences()
 
-    def check(self, generate=None, gap=False):
-        """The barrier, then every invariant. gap: for a while no slot listened to Postgres."""
+    def check(self, generate=None, gap=()):
+        """The barrier, then every invariant. gap: transactions that only a snapshot has seen."""
         if generate:
             try:
                 code = generate.process.wait(timeout=PATIENCE)

@@ -45,7 +45,7 @@ def test_enrich_stop_zombie(stream, seed):
 def test_enrich_scale(stream, seed):
     """1 -> 3 -> 2 workers under load."""
     dice = random.Random(seed)
-    generate = stream.generate(3000, seed)
+    generate = stream.generate(2500, seed)
     for slot in (1, 2):
         time.sleep(dice.uniform(0.2, 0.8))
         stream.slot(slot)

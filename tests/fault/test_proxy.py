@@ -52,7 +52,7 @@ def _direct_again(_stream):
 def test_proxy_cut(proxied, _proxy, seed):
     """Connections reset, refused and silent."""
     dice = random.Random(seed)
-    generate = proxied.generate(2000, seed)
+    generate = proxied.generate(1500, seed)
     for _ in range(5):
         time.sleep(dice.uniform(0.1, 0.6))
         dice.choice((_proxy.cut, _proxy.cut, lambda: _proxy.stall(dice.uniform(0.2, 2)),
@@ -74,12 +74,12 @@ def _each_end(proxied, proxy, generate, act, name):
 def test_proxy_late_end(proxied, _proxy, seed):
     """EndTxn arrives after its client was cut and asked again (KAFKA-17754)."""
     dice = random.Random(seed)
-    generate = proxied.generate(2500, seed, rate="500/s")
+    generate = proxied.generate(1200, seed, rate="500/s")
     _each_end(proxied, _proxy, generate, lambda: _proxy.hold_end(dice.choice((0.05, 0.15, 0.3, 0.6, 1.2))), "late")
 
 
 def test_proxy_lost_reply(proxied, _proxy, seed):
     """EndTxn is done, and its reply is lost."""
     dice = random.Random(seed)
-    generate = proxied.generate(2500, seed, rate="500/s")
+    generate = proxied.generate(1200, seed, rate="500/s")
     _each_end(proxied, _proxy, generate, lambda: _proxy.mute_end(dice.randint(1, 2)), "muted")

@@ -3,7 +3,6 @@
 import random
 import time
 
-from engagement import wait_for
 from lookup import Lookup
 
 
@@ -31,16 +30,5 @@ def test_postgres_restart(stream, seed):
         stream.down("postgres")
     time.sleep(dice.uniform(0, 1))
     stream.up("postgres")
-    wait_for("the connector", 60, stream.connector_runs, every=1)
+    stream.restart_connector()
     stream.check(stream.generate(500, seed))
-
-
-def test_connect_kill(stream, seed):
-    """Debezium dies in mid-stream and sends again what it had not marked as sent."""
-    dice = random.Random(seed)
-    generate = stream.generate(2000, seed)
-    time.sleep(dice.uniform(0.3, 1.8))
-    stream.kill_server("connect")
-    stream.up("connect")
-    wait_for("the connector", 60, stream.connector_runs, every=0.5)
-    stream.check(generate)
