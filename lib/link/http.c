@@ -18,8 +18,9 @@ http_client_new(
 {
 	struct http_client *client = calloc(1, sizeof *client);
 	must(client);
-	http_settings_init(&client->settings, options);
-	enum fate fate = http_transfer_init(&client->transfer, &client->settings, err);
+	enum fate fate = http_settings_init(&client->settings, options, err);
+	if (fate == FATE_DONE)
+		fate = http_transfer_init(&client->transfer, &client->settings, err);
 	if (fate != FATE_DONE) {
 		http_client_free(client);
 		return fate;

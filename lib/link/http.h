@@ -29,7 +29,10 @@ struct http_options {
 	const char *key_file;
 	bool insecure;     /* https without verifying the peer */
 	bool deny_private; /* refuse loopback, RFC 1918, link-local, ULA and the like */
-	bool http2;        /* offer HTTP/2 over TLS */
+	/* but for these networks or addresses: "10.1.0.0/16", "::1"; borrowed at new */
+	const char *const *private_nets;
+	size_t private_net_count;   /* at most HTTP_NETS_MAX */
+	bool http2;                 /* offer HTTP/2 over TLS */
 	int64_t connect_timeout_ms; /* 5000 */
 	int64_t total_timeout_ms;   /* 30000, from the start to the last byte */
 	size_t response_max;        /* bytes of body taken, 1 MB */
@@ -47,7 +50,7 @@ struct http_request {
 	void *tag;          /* multi: comes back in the answer (the lane) */
 };
 
-enum { HTTP_HEADERS_MAX = 24 };
+enum { HTTP_HEADERS_MAX = 24, HTTP_NETS_MAX = 32 };
 
 /* One answer. fate DONE: a whole response came, whatever its status. Otherwise err
  * says why; outcome_unknown tells that the request may have reached its receiver. */
@@ -105,6 +108,16 @@ void http_escape(struct buf *out, struct slice text);
 
 struct sockaddr;
 bool http_address_private(const struct sockaddr *address); /* pure; unknown families are */
+
+/* A network: the first bits of an address, of 4 or 16 bytes. */
+struct http_net {
+	unsigned char address[16];
+	unsigned bytes, bits;
+};
+/* "192.168.1.0/24", "fd00::/8" or one address. HALT: it is none, or has bits after its
+ * prefix. */
+enum fate http_net_read(const char *text, struct http_net *ret_net, struct err *err) NODISCARD;
+bool http_net_holds(const struct http_net *net, const struct sockaddr *address);
 
 /* The fate of a CURLcode and whether its request may have arrived; for the table's test. */
 enum fate http_fate(int curl_code, bool *ret_may_have_arrived);

@@ -23,7 +23,10 @@ http_multi_new(const struct http_options *options, http_done *done, void *ctx,
 {
 	struct http_multi *m = calloc(1, sizeof *m);
 	must(m);
-	http_settings_init(&m->settings, options);
+	if (http_settings_init(&m->settings, options, err) != FATE_DONE) {
+		http_multi_free(m);
+		return FATE_HALT;
+	}
 	size_t max = m->settings.o.connection_max;
 	m->done = done;
 	m->ctx = ctx;

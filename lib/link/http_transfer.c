@@ -37,8 +37,9 @@ drop_text(const char *text)
 	free((void *)(uintptr_t)text);
 }
 
-void
-http_settings_init(struct http_settings *settings, const struct http_options *options)
+enum fate
+http_settings_init(
+    struct http_settings *settings, const struct http_options *options, struct err *err)
 {
 	struct http_options *o = &settings->o;
 	(void)pthread_once(&once, global_init);
@@ -53,6 +54,12 @@ http_settings_init(struct http_settings *settings, const struct http_options *op
 	o->total_timeout_ms = o->total_timeout_ms ? o->total_timeout_ms : 30000;
 	o->response_max = o->response_max ? o->response_max : (size_t)1 << 20;
 	o->connection_max = o->connection_max ? o->connection_max : 64;
+	if (o->private_net_count > HTTP_NETS_MAX)
+		return err_set(err, FATE_HALT, "more than %d networks", HTTP_NETS_MAX);
+	for (size_t i = 0; i < o->private_net_count; i++)
+		if (http_net_read(o->private_nets[i], &settings->nets[i], err) != FATE_DONE)
+			return FATE_HALT;
+	return FATE_DONE;
 }
 
 void
@@ -130,13 +137,23 @@ on_seek(void *ctx, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+static bool
+is_denied(const struct http_settings *settings, const struct sockaddr *address)
+{
+	if (!settings->o.deny_private || !http_address_private(address))
+		return false;
+	for (size_t i = 0; i < settings->o.private_net_count; i++)
+		if (http_net_holds(&settings->nets[i], address))
+			return false;
+	return true;
+}
+
 /* The address is looked at after resolving, so that a name cannot hide one. */
 static curl_socket_t
 on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct http_transfer *t = ctx;
-	if (purpose == CURLSOCKTYPE_IPCXN && t->settings->o.deny_private &&
-	    http_address_private(&address->addr)) {
+	if (purpose == CURLSOCKTYPE_IPCXN && is_denied(t->settings, &address->addr)) {
 		t->denied = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -152,6 +169,8 @@ set_tls(struct http_transfer *t)
 	SET(t, CURLOPT_SSL_VERIFYHOST, o->insecure ? 0L : 2L);
 	SET(t, CURLOPT_HTTP_VERSION,
 	    o->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	if (o->http2)
+		SET(t, CURLOPT_PIPEWAIT, 1L); /* streams of one connection, not connections */
 	if (o->ca_file)
 		SET(t, CURLOPT_CAINFO, o->ca_file);
 	if (o->cert_file)

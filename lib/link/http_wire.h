@@ -13,6 +13,7 @@ enum { HTTP_HEADER_BYTES_MAX = 16 << 10 };
 /* An owned copy of the options, with the defaults filled in. */
 struct http_settings {
 	struct http_options o;
+	struct http_net nets[HTTP_NETS_MAX]; /* private, and allowed */
 };
 
 /* One request and its answer; list nodes borrow the caller's header texts. */
@@ -34,7 +35,9 @@ struct http_transfer {
 	struct http_transfer *next; /* of the multi's free list */
 };
 
-void http_settings_init(struct http_settings *settings, const struct http_options *options);
+/* HALT: a network that is none. What was copied is for http_settings_finish all the same. */
+enum fate http_settings_init(struct http_settings *settings, const struct http_options *options,
+    struct err *err) NODISCARD;
 void http_settings_finish(struct http_settings *settings);
 
 enum fate http_transfer_init(

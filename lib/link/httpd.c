@@ -28,6 +28,7 @@ struct exchange {
 	bool too_large;
 	bool answered;         /* the handler has run */
 	bool waiting;          /* suspended, in the list of the sleepers */
+	bool stalled;          /* between the halves of its body, once */
 	struct exchange *next; /* of the sleepers, by due_ms */
 };
 
@@ -111,33 +112,13 @@ handle(struct exchange *x, const char *method, const char *path)
 	say(x, known ? 405 : 404, known ? "method not allowed\n" : "not found\n");
 }
 
-static enum MHD_Result
-queue(struct exchange *x)
-{
-	struct httpd_response *r = &x->response;
-	if (r->drop)
-		return MHD_NO; /* MHD closes the connection */
-	struct MHD_Response *response =
-	    MHD_create_response_from_buffer(r->body.len, r->body.p, MHD_RESPMEM_MUST_COPY);
-	must(response);
-	(void)MHD_add_response_header(response, "Content-Type", r->content_type);
-	for (size_t i = 0; i < HTTPD_HEADERS_MAX; i++)
-		if (r->headers[i].name)
-			(void)MHD_add_response_header(
-			    response, r->headers[i].name, r->headers[i].value);
-	enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
-	MHD_destroy_response(response);
-	return queued;
-}
-
 /* Puts the exchange among the sleepers by its time and suspends its connection;
  * false when the server stops: then there is no answer. */
 static bool
-sleep_until_due(struct exchange *x)
+sleep_for(struct exchange *x, int64_t ms)
 {
 	struct httpd *h = x->httpd;
-	x->due_ms = clock_mono_ms() + x->response.delay_ms;
-	x->response.delay_ms = 0;
+	x->due_ms = clock_mono_ms() + ms;
 	pthread_mutex_lock(&h->lock);
 	bool sleeps = !h->stopping;
 	if (sleeps) {
@@ -152,6 +133,47 @@ sleep_until_due(struct exchange *x)
 	}
 	pthread_mutex_unlock(&h->lock);
 	return sleeps;
+}
+
+/* The first half of the body at once, the second when the stall is over. */
+static ssize_t
+read_halves(void *cls, uint64_t at, char *out, size_t max)
+{
+	struct exchange *x = cls;
+	struct slice body = buf_view(&x->response.body);
+	size_t end = x->stalled ? body.len : body.len / 2;
+	if (!x->stalled && at >= end) {
+		x->stalled = true;
+		return sleep_for(x, x->response.stall_ms) ? 0
+							  : MHD_CONTENT_READER_END_WITH_ERROR;
+	}
+	if (x->response.drop) /* the server stopped meanwhile */
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	size_t len = end - (size_t)at < max ? end - (size_t)at : max;
+	memcpy(out, body.p + at, len);
+	return (ssize_t)len;
+}
+
+static enum MHD_Result
+queue(struct exchange *x)
+{
+	struct httpd_response *r = &x->response;
+	if (r->drop)
+		return MHD_NO; /* MHD closes the connection */
+	struct MHD_Response *response =
+	    r->stall_ms > 0
+		? MHD_create_response_from_callback(r->body.len, 4096, read_halves, x, NULL)
+		: MHD_create_response_from_buffer(
+		      r->body.len, r->body.p, MHD_RESPMEM_MUST_COPY);
+	must(response);
+	(void)MHD_add_response_header(response, "Content-Type", r->content_type);
+	for (size_t i = 0; i < HTTPD_HEADERS_MAX; i++)
+		if (r->headers[i].name)
+			(void)MHD_add_response_header(
+			    response, r->headers[i].name, r->headers[i].value);
+	enum MHD_Result queued = MHD_queue_response(x->connection, r->status, response);
+	MHD_destroy_response(response);
+	return queued;
 }
 
 static void *
@@ -211,8 +233,10 @@ on_request(void *cls, struct MHD_Connection *connection, const char *path, const
 	}
 	if (!x->answered)
 		handle(x, method, path);
-	if (x->response.delay_ms > 0)
-		return sleep_until_due(x) ? MHD_YES : MHD_NO;
+	int64_t delay_ms = x->response.delay_ms;
+	x->response.delay_ms = 0;
+	if (delay_ms > 0)
+		return sleep_for(x, delay_ms) ? MHD_YES : MHD_NO;
 	return queue(x);
 }
 

@@ -37,6 +37,7 @@ struct httpd_response {
 		char value[128];
 	} headers[HTTPD_HEADERS_MAX]; /* more headers; those with a NULL name are unused */
 	int64_t delay_ms;             /* answered that much later */
+	int64_t stall_ms;             /* half of the body, and the rest that much later */
 	bool drop;                    /* no answer: the connection is closed (after delay_ms) */
 };
 

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is sent, and what answers mean: the pure half of the http sink. */
+/* What is sent of a change: the pure half of the http sink. */
+#include <ctype.h>
 #include <inttypes.h>
+#include <strings.h>
 
 #include "sink/http.h"
+#include "sink/http_lane.h"
+#include "wire/timestamp.h"
 
 enum { ID_MAX = 64 };
 
 /* pg.public.orders -> public.orders */
-static struct slice
-table_of(struct slice topic)
+struct slice
+http_table(const struct record *record)
 {
+	struct slice topic = record->source_topic;
 	const char *dot = topic.len ? memchr(topic.p, '.', topic.len) : NULL;
 	size_t cut = dot ? (size_t)(dot - topic.p) + 1 : 0;
 
 	return slice_of(topic.p + cut, topic.len - cut);
+}
+
+/* A row that no longer passes WHERE is gone for those who listen. */
+char
+http_op(const struct record *record)
+{
+	return record->value.p ? record->op : 'd';
 }
 
 static void
@@ -23,21 +35,52 @@ member(struct buf *out, const char *name, struct slice json)
 	buf_slice(out, json.len ? json : SLICE("null"));
 }
 
+static void
+ids(const struct record *record, struct buf *out)
+{
+	buf_cstr(out, "{\"id\":\"");
+	buf_slice(out, record->id);
+}
+
 /* Topic names are letters, digits, '.', '_' and '-': they need no escapes. */
 void
 http_body(const struct record *record, struct buf *out)
 {
-	buf_cstr(out, "{\"id\":\"");
-	buf_slice(out, record->id);
+	ids(record, out);
 	buf_cstr(out, "\",\"op\":\"");
-	buf_byte(out, record->value.p ? record->op : 'd');
+	buf_byte(out, http_op(record));
 	buf_cstr(out, "\",\"table\":\"");
-	buf_slice(out, table_of(record->source_topic));
+	buf_slice(out, http_table(record));
 	member(out, "\",\"key\":", record->key);
 	member(out, ",\"row\":", record->value);
 	member(out, ",\"before\":", record->before);
 	buf_printf(out, ",\"ts_ms\":%" PRId64 ",\"version\":%" PRIu64 "}", record->ts_ms,
 	    record->version);
+}
+
+void
+http_cloudevent(const struct record *record, const char *source, struct buf *out)
+{
+	static const struct {
+		char op;
+		const char *type;
+	} types[] = { { 'c', "created" }, { 'u', "updated" }, { 'd', "deleted" },
+		{ 'r', "read" } };
+
+	ids(record, out);
+	buf_cstr(out, "\",\"specversion\":\"1.0\",\"source\":\"/");
+	buf_cstr(out, source);
+	buf_byte(out, '/');
+	buf_slice(out, http_table(record));
+	buf_cstr(out, "\",\"type\":\"sluice.row.");
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (types[i].op == http_op(record))
+			buf_cstr(out, types[i].type);
+	buf_cstr(out, "\",\"time\":\"");
+	timestamptz_print_rfc3339(out, record->ts_ms * 1000);
+	buf_cstr(out, "\",\"datacontenttype\":\"application/json\",\"data\":");
+	http_body(record, out);
+	buf_byte(out, '}');
 }
 
 static bool
@@ -77,31 +120,33 @@ http_body_check(const struct record *record, struct err *err)
 	return FATE_DONE;
 }
 
-enum http_class
-http_class(const struct sink_http_config *config, long status)
+static bool
+is_token(const char *text, size_t len)
 {
-	static const struct {
-		long status;
-		enum http_class class;
-	} table[] = {
-		{ 401, HTTP_CLASS_DOUBT },
-		{ 403, HTTP_CLASS_DOUBT },
-		{ 404, HTTP_CLASS_DOUBT },
-		{ 410, HTTP_CLASS_DOUBT },
-		{ 408, HTTP_CLASS_RETRY },
-		{ 425, HTTP_CLASS_RETRY },
-		{ 429, HTTP_CLASS_RETRY },
-	};
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i]))
+			return false;
+	return len > 0;
+}
 
-	for (size_t i = 0; i < config->done_status_count; i++)
-		if (config->done_statuses[i] == status)
-			return HTTP_CLASS_DONE;
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (table[i].status == status)
-			return table[i].class;
-	if (status >= 200 && status < 300)
-		return HTTP_CLASS_DONE;
-	if (status >= 300 && status < 400)
-		return HTTP_CLASS_DOUBT;
-	return status >= 400 && status < 500 ? HTTP_CLASS_DEAD : HTTP_CLASS_RETRY;
+enum fate
+http_header_check(const char *header, struct err *err)
+{
+	static const char *const own[] = { "content-type", "content-length", "host",
+		"transfer-encoding", "connection", "expect", "webhook-id", "webhook-timestamp",
+		"webhook-signature", "idempotency-key", "sluice-op" };
+	const char *colon = strchr(header, ':');
+	size_t len = colon ? (size_t)(colon - header) : 0;
+
+	if (!is_token(header, len))
+		return err_code(err, FATE_HALT, "CONFIG", "a header's name is no HTTP token");
+	for (const char *p = colon; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return err_code(err, FATE_HALT, "CONFIG",
+			    "header %.*s: control characters in its value", (int)len, header);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (strlen(own[i]) == len && strncasecmp(own[i], header, len) == 0)
+			return err_code(
+			    err, FATE_HALT, "CONFIG", "header %s is the sink's own", own[i]);
+	return FATE_DONE;
 }

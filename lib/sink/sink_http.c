@@ -12,19 +12,19 @@
 #include "base/version.h"
 #include "link/http.h"
 #include "sink/http_breaker.h"
+#include "sink/http_lane.h"
 #include "sink/sink_ops.h"
 #include "wire/webhook.h"
 
 enum {
-	LANES = 64,
 	TIMEOUT_MS = 10000,
 	BACK_OFF_MS = 200,
 	PAUSE_MAX_MS = 60000,
 	TRUST_MS = 60000,
 	RESPONSE_MAX = 64 << 10,
-	HEADER_SIZE = 96,
 	SAID_MAX = 120, /* bytes of an answer that a dead letter quotes */
-	HEADERS = 6,
+	HEADERS_OWN = 8,
+	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
 };
 
 enum { M_DONE, M_RETRY, M_DEAD, M_DOUBT, M_NETWORK, M_IN_FLIGHT, M_OPEN };
@@ -40,33 +40,14 @@ static struct metric metrics[] = {
 	    "1 while the destination is only probed.", 0 },
 };
 
-/* A record that waits in its lane. */
-struct item {
-	struct record *record;
-	struct item *next;
-};
-
-/* Records of some keys, one of them in flight at most. */
-struct lane {
-	struct item *head, **tail;
-	bool in_flight;
-	bool built;       /* body and id are the head's */
-	unsigned attempt; /* of the head */
-	int64_t due_ms, first_ms;
-	struct buf body, signature;
-	struct slice body_view; /* what the request borrows */
-	char id[HEADER_SIZE], key[HEADER_SIZE], timestamp[HEADER_SIZE];
-};
-
 struct state {
 	const struct sink_http_config *config;
 	struct http_multi *multi;
 	struct webhook_keys *keys;
 	struct breaker breaker;
-	struct lane *lanes;
-	size_t lane_count, turn; /* turn: the lane that is looked at first */
-	struct item *free_items;
-	size_t pending;
+	struct http_lanes lanes;
+	size_t turn;             /* the lane that is looked at first */
+	char *authorization;     /* the header; NULL: none */
 	char why[ERR_WHAT_SIZE]; /* what the destination last did wrong */
 	bool halted;
 	struct err halt;
@@ -87,86 +68,55 @@ throw_dice(void)
 	return dice;
 }
 
-/* --- lanes --- */
+/* --- requests --- */
 
-static struct lane *
-lane_of(struct state *s, struct slice key)
+static const char *
+content_type(const struct sink_http_config *config)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)key.p[i]) * UINT64_C(0x100000001b3);
-	return &s->lanes[(hash ^ hash >> 32) % s->lane_count];
+	if (config->format != HTTP_CLOUDEVENTS)
+		return "Content-Type: application/json";
+	return config->batch_rows ? "Content-Type: application/cloudevents-batch+json"
+				  : "Content-Type: application/cloudevents+json";
 }
 
-static void
-lane_add(struct state *s, struct lane *lane, struct record *record)
+/* What a lone row's op is, when its body does not say it. */
+static const char *
+op_line(char op)
 {
-	struct item *item = s->free_items;
-
-	if (item)
-		s->free_items = item->next;
-	else
-		item = malloc(sizeof *item);
-	must(item);
-	*item = (struct item){ .record = record };
-	*lane->tail = item;
-	lane->tail = &item->next;
-	s->pending++;
-}
-
-/* Takes the head off; its record has its outcome, or is forgotten. */
-static void
-lane_advance(struct state *s, struct lane *lane)
-{
-	struct item *item = lane->head;
-
-	lane->head = item->next;
-	if (!lane->head)
-		lane->tail = &lane->head;
-	item->next = s->free_items;
-	s->free_items = item;
-	s->pending--;
-	lane->built = false;
-	lane->attempt = 0;
-	lane->due_ms = 0;
-}
-
-static void
-lane_build(struct lane *lane)
-{
-	const struct record *record = lane->head->record;
-
-	lane->body.len = 0;
-	http_body(record, &lane->body);
-	lane->body_view = buf_view(&lane->body);
-	(void)snprintf(lane->id, sizeof lane->id, "webhook-id: %.*s", SLICE_ARG(record->id));
-	(void)snprintf(
-	    lane->key, sizeof lane->key, "Idempotency-Key: %.*s", SLICE_ARG(record->id));
-	lane->first_ms = clock_mono_ms();
-	lane->built = true;
+	switch (op) {
+	case 'c': return "sluice-op: c";
+	case 'u': return "sluice-op: u";
+	case 'r': return "sluice-op: r";
+	default: return "sluice-op: d";
+	}
 }
 
 static size_t
-lane_headers(struct state *s, struct lane *lane, const char *headers[HEADERS])
+lane_headers(struct state *s, struct http_lane *lane, const char *headers[HEADERS_MAX])
 {
+	const struct sink_http_config *c = s->config;
 	int64_t now_s = clock_wall_ms() / 1000;
 	size_t count = 0;
 
-	headers[count++] = "Content-Type: application/json";
+	headers[count++] = content_type(c);
 	headers[count++] = "User-Agent: sluice/" SLUICE_VERSION;
-	headers[count++] = lane->id;
-	headers[count++] = lane->key;
+	headers[count++] = lane->id_line;
+	headers[count++] = lane->key_line;
 	(void)snprintf(
-	    lane->timestamp, sizeof lane->timestamp, "webhook-timestamp: %" PRId64, now_s);
-	headers[count++] = lane->timestamp;
+	    lane->time_line, sizeof lane->time_line, "webhook-timestamp: %" PRId64, now_s);
+	headers[count++] = lane->time_line;
+	if (c->format == HTTP_ROW && !c->batch_rows)
+		headers[count++] = op_line(lane->op);
 	if (s->keys) {
 		lane->signature.len = 0;
 		buf_cstr(&lane->signature, "webhook-signature: ");
-		webhook_sign(
-		    s->keys, lane->head->record->id, now_s, lane->body_view, &lane->signature);
+		webhook_sign(s->keys, lane->id, now_s, lane->body_view, &lane->signature);
 		headers[count++] = buf_str(&lane->signature);
 	}
+	if (s->authorization)
+		headers[count++] = s->authorization;
+	for (size_t i = 0; i < c->header_count; i++)
+		headers[count++] = c->headers[i];
 	return count;
 }
 
@@ -179,22 +129,22 @@ halt(struct state *s, const struct err *err)
 }
 
 static void
-lane_send(struct state *s, struct lane *lane)
+lane_send(struct state *s, struct http_lane *lane)
 {
-	const char *headers[HEADERS];
+	const char *headers[HEADERS_MAX];
 	struct http_request request = { .method = "POST",
 		.url = s->config->url,
 		.headers = headers,
 		.body = &lane->body_view,
 		.body_count = 1,
 		.tag = lane };
+	const struct http_item *item = lane->head;
 	struct err err = { 0 };
 	enum fate fate;
 
-	if (!lane->built)
-		lane_build(lane);
 	request.header_count = lane_headers(s, lane, headers);
-	lane->head->record->attempts++;
+	for (size_t i = 0; i < lane->rows; i++, item = item->next)
+		item->record->attempts++;
 	fate = http_multi_add(s->multi, &request, &err);
 	must(fate != FATE_RETRY); /* there is room for each lane */
 	if (fate == FATE_DONE)
@@ -203,10 +153,12 @@ lane_send(struct state *s, struct lane *lane)
 		halt(s, &err);
 }
 
+/* The body is made here, so that a lane whose rows make none is not ready. */
 static bool
-lane_ready(const struct lane *lane, int64_t now_ms)
+lane_ready(struct state *s, struct http_lane *lane, int64_t now_ms)
 {
-	return lane->head && !lane->in_flight && lane->due_ms <= now_ms;
+	return lane->head && !lane->in_flight && lane->due_ms <= now_ms &&
+	       http_lane_build(&s->lanes, lane, now_ms);
 }
 
 /* Sends what may be sent. The lane to begin with changes, so that probes try one row
@@ -216,16 +168,16 @@ send_ready(struct state *s)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	for (size_t i = 0; i < s->lane_count && !s->halted; i++) {
-		struct lane *lane = &s->lanes[(s->turn + i) % s->lane_count];
+	for (size_t i = 0; i < s->lanes.count && !s->halted; i++) {
+		struct http_lane *lane = &s->lanes.lanes[(s->turn + i) % s->lanes.count];
 
 		if (!breaker_allows(&s->breaker, now_ms, http_multi_count(s->multi)))
 			break;
-		if (!lane_ready(lane, now_ms))
+		if (!lane_ready(s, lane, now_ms))
 			continue;
 		lane_send(s, lane);
 		if (s->breaker.open)
-			s->turn = (size_t)(lane - s->lanes) + 1;
+			s->turn = (size_t)(lane - s->lanes.lanes) + 1;
 	}
 }
 
@@ -237,8 +189,8 @@ next_due_ms(const struct state *s, int64_t until_ms)
 
 	if (s->breaker.open && http_multi_count(s->multi) > 0)
 		return until_ms;
-	for (size_t i = 0; i < s->lane_count; i++) {
-		const struct lane *lane = &s->lanes[i];
+	for (size_t i = 0; i < s->lanes.count; i++) {
+		const struct http_lane *lane = &s->lanes.lanes[i];
 
 		if (lane->head && !lane->in_flight && lane->due_ms < due_ms)
 			due_ms = lane->due_ms;
@@ -274,45 +226,45 @@ describe(const struct http_response *response, char *ret, size_t size)
 }
 
 static void
-on_done_class(struct state *s, struct lane *lane, int64_t now_ms)
+on_done_class(struct state *s, struct http_lane *lane, int64_t now_ms)
 {
 	bool was_open = s->breaker.open;
 
 	breaker_good(&s->breaker, now_ms);
-	lane->head->record->outcome = OUTCOME_DONE;
-	lane_advance(s, lane);
-	for (size_t i = 0; was_open && i < s->lane_count; i++)
-		s->lanes[i].due_ms = 0; /* it is back: nobody waits out an old pause */
+	http_lane_settle(&s->lanes, lane, NULL);
+	for (size_t i = 0; was_open && i < s->lanes.count; i++)
+		s->lanes.lanes[i].due_ms = 0; /* it is back: nobody waits out an old pause */
 }
 
 static void
-on_dead_class(struct state *s, struct lane *lane, const char *why)
+on_dead_class(struct state *s, struct http_lane *lane, const char *why)
 {
 	breaker_alive(&s->breaker);
-	sink_reject(lane->head->record, "%s", why);
-	lane_advance(s, lane);
+	if (!http_lane_halve(lane))
+		http_lane_settle(&s->lanes, lane, why);
 }
 
 static void
 on_retry_class(
-    struct state *s, struct lane *lane, int64_t now_ms, int64_t retry_after_ms, bool doubt)
+    struct state *s, struct http_lane *lane, int64_t now_ms, int64_t retry_after_ms, bool doubt)
 {
 	const struct sink_http_config *c = s->config;
 	int64_t pause =
 	    back_off_ms(s->breaker.base_ms, s->breaker.max_ms, lane->attempt++, throw_dice());
+	char why[ERR_WHAT_SIZE + 48];
 
 	breaker_bad(&s->breaker, now_ms, retry_after_ms, doubt, throw_dice());
 	if (c->retry_for_ms > 0 && now_ms - lane->first_ms >= c->retry_for_ms) {
-		sink_reject(lane->head->record, "gave up after %u attempts: %s",
+		(void)snprintf(why, sizeof why, "gave up after %u attempts: %s",
 		    lane->head->record->attempts, s->why);
-		lane_advance(s, lane);
+		http_lane_settle(&s->lanes, lane, why);
 		return;
 	}
 	lane->due_ms = now_ms + (pause > retry_after_ms ? pause : retry_after_ms);
 }
 
 static void
-on_status(struct state *s, struct lane *lane, const struct http_response *response)
+on_status(struct state *s, struct http_lane *lane, const struct http_response *response)
 {
 	int64_t now_ms = clock_mono_ms();
 	enum http_class class = http_class(s->config, response->status);
@@ -350,7 +302,7 @@ static void
 on_answer(void *ctx, const struct http_response *response, const struct err *err)
 {
 	struct state *s = ctx;
-	struct lane *lane = response->tag;
+	struct http_lane *lane = response->tag;
 
 	must(lane->in_flight);
 	lane->in_flight = false;
@@ -364,8 +316,9 @@ on_answer(void *ctx, const struct http_response *response, const struct err *err
 		(void)snprintf(s->why, sizeof s->why, "%s", err->what);
 		on_retry_class(s, lane, clock_mono_ms(), -1, false);
 	}
-	if (!s->halted && lane_ready(lane, clock_mono_ms()) &&
-	    breaker_allows(&s->breaker, clock_mono_ms(), http_multi_count(s->multi)))
+	if (!s->halted &&
+	    breaker_allows(&s->breaker, clock_mono_ms(), http_multi_count(s->multi)) &&
+	    lane_ready(s, lane, clock_mono_ms()))
 		lane_send(s, lane);
 }
 
@@ -376,13 +329,54 @@ multi_open(struct state *s, struct err *err)
 {
 	const struct sink_http_config *c = s->config;
 	const struct http_options options = { .ca_file = c->ca_file,
+		.cert_file = c->cert_file,
+		.key_file = c->key_file,
+		.http2 = c->http2,
 		.deny_private = !c->allow_private,
+		.private_nets = c->private_nets,
+		.private_net_count = c->private_net_count,
 		.total_timeout_ms = or_default(c->timeout_ms, TIMEOUT_MS),
 		.response_max = RESPONSE_MAX,
 		/* an answer's own transfer is given back after its lane sends the next */
-		.connection_max = s->lane_count + 1 };
+		.connection_max = s->lanes.count + 1 };
+	enum fate fate = http_multi_new(&options, on_answer, s, &s->multi, err);
 
-	return http_multi_new(&options, on_answer, s, &s->multi, err);
+	if (fate == FATE_HALT && !*err->code)
+		(void)snprintf(err->code, sizeof err->code, "CONFIG");
+	return fate;
+}
+
+static enum fate
+config_check(const struct sink_http_config *c, struct err *err)
+{
+	if (strncmp(c->url, "http://", 7) != 0 && strncmp(c->url, "https://", 8) != 0)
+		return err_code(
+		    err, FATE_HALT, "CONFIG", "a url begins with http:// or https://");
+	if (!c->cert_file != !c->key_file)
+		return err_code(err, FATE_HALT, "CONFIG",
+		    "a client's certificate and its key come together");
+	if (c->format == HTTP_ROW && c->batch_rows)
+		return err_code(err, FATE_HALT, "CONFIG",
+		    "format row has no place for the ids of a batch's rows");
+	must(c->header_count <= SINK_HTTP_HEADERS_MAX);
+	for (size_t i = 0; i < c->header_count; i++)
+		if (http_header_check(c->headers[i], err) != FATE_DONE)
+			return FATE_HALT;
+	return FATE_DONE;
+}
+
+static enum fate
+secrets_open(struct state *s, struct err *err)
+{
+	const struct sink_http_config *c = s->config;
+	enum fate fate = c->secrets ? webhook_keys_new(c->secrets, &s->keys, err) : FATE_DONE;
+
+	if (fate != FATE_DONE)
+		(void)snprintf(err->code, sizeof err->code, "CONFIG");
+	if (fate != FATE_DONE || !c->token)
+		return fate;
+	must(asprintf(&s->authorization, "Authorization: Bearer %s", c->token) > 0);
+	return http_header_check(s->authorization, err);
 }
 
 static enum fate
@@ -396,25 +390,14 @@ open_sink(void *state, const void *config, struct err *err)
 	if (!registered)
 		metrics_register(metrics, sizeof metrics / sizeof *metrics);
 	registered = true;
-	if (strncmp(s->config->url, "http://", 7) != 0 &&
-	    strncmp(s->config->url, "https://", 8) != 0)
-		return err_code(
-		    err, FATE_HALT, "CONFIG", "a url begins with http:// or https://");
-	s->lane_count = (size_t)or_default((int64_t)s->config->lanes, LANES);
-	must(s->lane_count <= SINK_HTTP_LANES_MAX);
-	s->lanes = calloc(s->lane_count, sizeof *s->lanes);
-	must(s->lanes);
-	for (size_t i = 0; i < s->lane_count; i++)
-		s->lanes[i].tail = &s->lanes[i].head;
 	breaker_init(&s->breaker, or_default(s->config->back_off_ms, BACK_OFF_MS),
 	    or_default(s->config->pause_max_ms, PAUSE_MAX_MS));
-	fate = s->config->secrets ? webhook_keys_new(s->config->secrets, &s->keys, err)
-				  : FATE_DONE;
-	if (fate != FATE_DONE) {
-		(void)snprintf(err->code, sizeof err->code, "CONFIG");
-		return fate;
-	}
-	return multi_open(s, err);
+	fate = config_check(s->config, err);
+	if (fate == FATE_DONE)
+		fate = secrets_open(s, err);
+	if (fate == FATE_DONE)
+		fate = http_lanes_init(&s->lanes, s->config, err);
+	return fate == FATE_DONE ? multi_open(s, err) : fate;
 }
 
 static void
@@ -429,7 +412,7 @@ push(void *state, struct record *const *records, size_t count)
 		else if (http_body_check(records[i], &err) != FATE_DONE)
 			sink_reject(records[i], "%s", err.what);
 		else
-			lane_add(s, lane_of(s, records[i]->key), records[i]);
+			http_lanes_add(&s->lanes, records[i]);
 	}
 }
 
@@ -459,17 +442,13 @@ drop(void *state)
 
 	if (s->multi)
 		http_multi_cancel_all(s->multi);
-	for (size_t i = 0; i < s->lane_count; i++) {
-		s->lanes[i].in_flight = false;
-		while (s->lanes[i].head)
-			lane_advance(s, &s->lanes[i]);
-	}
+	http_lanes_clear(&s->lanes);
 }
 
 static size_t
 pending(const void *state)
 {
-	return ((const struct state *)state)->pending;
+	return ((const struct state *)state)->lanes.pending;
 }
 
 static const char *
@@ -477,7 +456,7 @@ waiting(const void *state)
 {
 	const struct state *s = state;
 
-	return s->breaker.open && s->pending && *s->why ? s->why : NULL;
+	return s->breaker.open && s->lanes.pending && *s->why ? s->why : NULL;
 }
 
 static void
@@ -485,20 +464,12 @@ close_sink(void *state)
 {
 	struct state *s = state;
 
-	drop(s);
+	if (s->multi)
+		http_multi_cancel_all(s->multi); /* what is in flight borrows from its lane */
+	http_lanes_finish(&s->lanes);
 	http_multi_free(s->multi);
 	webhook_keys_free(s->keys);
-	for (size_t i = 0; i < s->lane_count; i++) {
-		buf_finish(&s->lanes[i].body);
-		buf_finish(&s->lanes[i].signature);
-	}
-	free(s->lanes);
-	while (s->free_items) {
-		struct item *item = s->free_items;
-
-		s->free_items = item->next;
-		free(item);
-	}
+	free(s->authorization);
 }
 
 const struct sink_ops sink_http = {

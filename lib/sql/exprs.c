@@ -12,6 +12,7 @@ struct sql_exprs {
 	struct sql_program program;
 	size_t count;
 	uint16_t *slots;
+	const char **names; /* of a list */
 	struct pgtype *types;
 	int *scales;
 	bool *used;
@@ -124,33 +125,90 @@ struct compile_args {
 	const char *text;
 	struct sql_exprs *exprs;
 	size_t index;
+	bool list; /* named expressions, as many as there are */
 };
 
 static enum fate
-expr_of_select(struct sql_compiler *c, const struct compile_args *args, const json_t *select)
+expr_add(struct sql_compiler *c, struct sql_exprs *exprs, size_t index, const json_t *target)
 {
-	static const char *const only[] = { "targetList", "limitOption", "op" };
-	struct sql_exprs *exprs = args->exprs;
-	const json_t *list = json_object_get(select, "targetList"), *target;
-	struct sql_node *node;
-	size_t known = 0;
+	struct sql_node *node = sql_expr(c, json_object_get(target, "val"));
 
-	for (size_t i = 0; i < 3; i++)
-		known += json_object_get(select, only[i]) != NULL;
-	(void)sql_node_tag(json_array_get(list, 0), &target);
-	if (json_object_size(select) != known || json_array_size(list) != 1 ||
-	    json_object_get(target, "name"))
-		return err_set(c->err, FATE_HALT, "one scalar expression is wanted here");
-	node = sql_expr(c, json_object_get(target, "val"));
 	if (node && sql_type_kind(node->type) == KIND_UNKNOWN)
 		node = sql_coerce(c, node, sql_type_plain(TYPE_TEXT), CAST_IMPLICIT);
 	if (!node)
 		return FATE_HALT;
 	mark_used(exprs, node);
-	exprs->types[args->index] = node->type;
-	exprs->scales[args->index] = scale_of(node);
-	exprs->slots[args->index] = sql_emit(&exprs->program, c, node);
+	exprs->types[index] = node->type;
+	exprs->scales[index] = scale_of(node);
+	exprs->slots[index] = sql_emit(&exprs->program, c, node);
 	return FATE_DONE;
+}
+
+/* A list's expression is called as AS says, or as the column that it is. */
+static enum fate
+name_add(struct sql_compiler *c, struct sql_exprs *exprs, size_t index, const json_t *target)
+{
+	const json_t *val, *fields;
+	const char *name = sql_node_text(target, "name");
+	const char *tag = sql_node_tag(json_object_get(target, "val"), &val);
+	struct slice copy;
+
+	fields = json_object_get(val, "fields");
+	if (!*name && tag && strcmp(tag, "ColumnRef") == 0 && json_array_size(fields))
+		name = sql_node_name(fields, json_array_size(fields) - 1);
+	if (!*name)
+		return sql_refuse(c->err, c->text, sql_node_location(target) - PREFIX,
+		    "this expression needs a name: AS ...");
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(exprs->names[i], name) == 0)
+			return err_set(
+			    c->err, FATE_HALT, "\"%s\" stands in the list twice", name);
+	copy = arena_copy(&exprs->arena, slice_of(name, strlen(name) + 1));
+	must(copy.p);
+	exprs->names[index] = copy.p;
+	return FATE_DONE;
+}
+
+static void
+exprs_reserve(struct sql_exprs *exprs, size_t count)
+{
+	struct arena *arena = &exprs->arena;
+
+	exprs->count = count;
+	exprs->slots = arena_alloc(arena, (count + 1) * sizeof(*exprs->slots));
+	exprs->names = arena_alloc(arena, (count + 1) * sizeof(*exprs->names));
+	exprs->types = arena_alloc(arena, (count + 1) * sizeof(*exprs->types));
+	exprs->scales = arena_alloc(arena, (count + 1) * sizeof(*exprs->scales));
+	must(exprs->slots && exprs->names && exprs->types && exprs->scales);
+}
+
+static enum fate
+exprs_of_select(struct sql_compiler *c, const struct compile_args *args, const json_t *select)
+{
+	static const char *const only[] = { "targetList", "limitOption", "op" };
+	struct sql_exprs *exprs = args->exprs;
+	const json_t *list = json_object_get(select, "targetList"), *target;
+	size_t known = 0, count = json_array_size(list);
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < 3; i++)
+		known += json_object_get(select, only[i]) != NULL;
+	(void)sql_node_tag(json_array_get(list, 0), &target);
+	if (json_object_size(select) != known || count == 0 ||
+	    (!args->list && (count != 1 || json_object_get(target, "name"))))
+		return err_set(c->err, FATE_HALT,
+		    args->list ? "a select list is wanted here"
+			       : "one scalar expression is wanted here");
+	if (!args->list)
+		return expr_add(c, exprs, args->index, target);
+	exprs_reserve(exprs, count);
+	for (size_t i = 0; i < count && !fate; i++) {
+		(void)sql_node_tag(json_array_get(list, i), &target);
+		fate = name_add(c, exprs, i, target);
+		if (!fate)
+			fate = expr_add(c, exprs, i, target);
+	}
+	return fate;
 }
 
 static enum fate
@@ -173,7 +231,7 @@ compile_deep(void *arg, struct err *err)
 			    .origin = PREFIX,
 			    .record = args->columns,
 			    .record_count = args->column_count };
-		fate = expr_of_select(c, args, select);
+		fate = exprs_of_select(c, args, select);
 		json_decref(root);
 	}
 	free(c);
@@ -194,34 +252,70 @@ compile_one(struct compile_args *args, const char *expr, struct err *err)
 	return fate ? err_wrap(err, "expression \"%.80s\"", expr) : FATE_DONE;
 }
 
-enum fate
-sql_exprs_compile(const struct row_column *columns, size_t column_count,
-    const char *const *texts, size_t count, struct sql_exprs **ret_exprs, struct err *err)
+static struct sql_exprs *
+exprs_new(size_t column_count)
 {
 	struct sql_exprs *exprs = calloc(1, sizeof(*exprs));
-	struct compile_args args = {
-		.columns = columns, .column_count = column_count, .exprs = exprs
-	};
-	enum fate fate = FATE_DONE;
 
 	must(exprs);
 	arena_init(&exprs->arena, ARENA_SIZE);
-	exprs->count = count;
 	exprs->column_count = column_count;
-	exprs->slots = arena_alloc(&exprs->arena, (count + 1) * sizeof(*exprs->slots));
-	exprs->types = arena_alloc(&exprs->arena, (count + 1) * sizeof(*exprs->types));
-	exprs->scales = arena_alloc(&exprs->arena, (count + 1) * sizeof(*exprs->scales));
 	exprs->used = arena_alloc(&exprs->arena, column_count + 1);
-	must(exprs->slots && exprs->types && exprs->scales && exprs->used);
+	must(exprs->used);
 	memset(exprs->used, 0, column_count + 1);
-	for (args.index = 0; args.index < count && !fate; args.index++)
-		fate = compile_one(&args, texts[args.index], err);
+	return exprs;
+}
+
+static enum fate
+exprs_give(struct sql_exprs *exprs, enum fate fate, struct sql_exprs **ret_exprs)
+{
 	if (fate) {
 		sql_exprs_free(exprs);
 		return fate;
 	}
 	*ret_exprs = exprs;
 	return FATE_DONE;
+}
+
+enum fate
+sql_exprs_compile(const struct row_column *columns, size_t column_count,
+    const char *const *texts, size_t count, struct sql_exprs **ret_exprs, struct err *err)
+{
+	struct compile_args args = { .columns = columns,
+		.column_count = column_count,
+		.exprs = exprs_new(column_count) };
+	enum fate fate = FATE_DONE;
+
+	exprs_reserve(args.exprs, count);
+	for (args.index = 0; args.index < count && !fate; args.index++)
+		fate = compile_one(&args, texts[args.index], err);
+	return exprs_give(args.exprs, fate, ret_exprs);
+}
+
+enum fate
+sql_list_compile(const struct row_column *columns, size_t column_count, const char *list,
+    struct sql_exprs **ret_exprs, struct err *err)
+{
+	struct compile_args args = { .columns = columns,
+		.column_count = column_count,
+		.exprs = exprs_new(column_count),
+		.list = true };
+	enum fate fate = compile_one(&args, list, err);
+
+	return exprs_give(args.exprs, fate, ret_exprs);
+}
+
+size_t
+sql_exprs_count(const struct sql_exprs *exprs)
+{
+	return exprs->count;
+}
+
+const char *
+sql_exprs_name(const struct sql_exprs *exprs, size_t expr)
+{
+	must(expr < exprs->count);
+	return exprs->names[expr];
 }
 
 struct pgtype

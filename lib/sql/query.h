@@ -112,7 +112,12 @@ struct sql_exprs;
 enum fate sql_exprs_compile(const struct row_column *columns, size_t column_count,
     const char *const *texts, size_t count, struct sql_exprs **ret_exprs,
     struct err *err) NODISCARD;
+/* A select list over that row: each expression has a name, a column's own or by AS. */
+enum fate sql_list_compile(const struct row_column *columns, size_t column_count,
+    const char *list, struct sql_exprs **ret_exprs, struct err *err) NODISCARD;
 void sql_exprs_free(struct sql_exprs *exprs); /* accepts NULL */
+size_t sql_exprs_count(const struct sql_exprs *exprs);
+const char *sql_exprs_name(const struct sql_exprs *exprs, size_t expr); /* of a list */
 struct pgtype sql_exprs_type(const struct sql_exprs *exprs, size_t expr);
 /* ret_used[column_count]: the columns that any expression reads. */
 void sql_exprs_used(const struct sql_exprs *exprs, bool *ret_used);

@@ -269,8 +269,8 @@ step_groups(struct boot *b, struct err *err)
 		fate = clickhouse_start(b, err);
 	if (fate == FATE_DONE && p->has_leaderboard)
 		fate = group_start(b, "leaderboard", p->enrich.topic, count, err);
-	if (fate == FATE_DONE && p->has_http)
-		fate = group_start(b, "http", p->enrich.topic, count, err);
+	for (size_t i = 0; i < p->http_count && fate == FATE_DONE; i++)
+		fate = group_start(b, p->http[i].worker, p->enrich.topic, count, err);
 	return fate;
 }
 

@@ -321,7 +321,8 @@ check_run(const struct pipeline *pipeline, void (*say_line)(const char *line), b
 	if (pipeline->has_leaderboard)
 		check_board(&c);
 	if (pipeline->has_http)
-		check_growth(&c, "6 receiver", "http", "distinct events", ask_receiver);
+		check_growth(
+		    &c, "6 receiver", pipeline->http->worker, "distinct events", ask_receiver);
 	survey_close(c.survey);
 	*ret_passed = c.passed;
 	return FATE_DONE;

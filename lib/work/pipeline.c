@@ -12,7 +12,7 @@
 #include "link/yaml.h"
 #include "work/pipeline_ops.h"
 
-enum { TEXTS_MAX = 128, SQL_FILE_MAX = 1 << 20 };
+enum { TEXTS_MAX = 512, SQL_FILE_MAX = 1 << 20 };
 
 struct pipeline_own {
 	struct yaml *yaml;
@@ -234,38 +234,6 @@ read_leaderboard(struct pipeline *p, struct yaml_node *root, struct err *err)
 }
 
 static enum fate
-read_http(struct pipeline *p, struct yaml_node *root, struct err *err)
-{
-	static const char *const snapshots[] = { "skip", "deliver", NULL };
-	struct pipeline_http *h = &p->http;
-	struct yaml_node *map = NULL;
-	int snapshot = 0;
-
-	*h = (struct pipeline_http){ .lanes = 64,
-		.timeout_ms = 10000,
-		.in_flight_max = 10000,
-		.pause_max_ms = 60000,
-		.listen = "127.0.0.1:9104" };
-	TRY(yaml_map(root, "http", YAML_OPTIONAL, &map, err));
-	if (!map)
-		return FATE_DONE;
-	p->has_http = true;
-	TRY(yaml_text(map, "url", YAML_REQUIRED, &h->url, err));
-	TRY(yaml_text_or_file(map, "secret", YAML_OPTIONAL, &h->secret, err));
-	if (h->secret && !*h->secret)
-		h->secret = NULL;
-	TRY(yaml_bool(map, "allow_private", YAML_OPTIONAL, &h->allow_private, err));
-	TRY(yaml_choice(map, "snapshot", YAML_OPTIONAL, snapshots, &snapshot, err));
-	h->deliver_snapshot = snapshot == 1;
-	TRY(yaml_int(map, "lanes", YAML_OPTIONAL, 1, 1024, &h->lanes, err));
-	TRY(yaml_duration(map, "timeout", YAML_OPTIONAL, &h->timeout_ms, err));
-	TRY(yaml_duration(map, "retry_for", YAML_OPTIONAL, &h->retry_for_ms, err));
-	TRY(yaml_duration(map, "pause_max", YAML_OPTIONAL, &h->pause_max_ms, err));
-	TRY(yaml_int(map, "in_flight_max", YAML_OPTIONAL, 1, 1000000, &h->in_flight_max, err));
-	return yaml_text(map, "listen", YAML_OPTIONAL, &h->listen, err);
-}
-
-static enum fate
 read_source(struct pipeline *p, struct yaml_node *root, struct err *err)
 {
 	struct yaml_node *map;
@@ -315,7 +283,7 @@ read_all(struct pipeline *p, struct yaml_node *root, struct err *err)
 	TRY(read_enrich(p, root, err));
 	TRY(pipeline_read_clickhouse(p, root, err));
 	TRY(read_leaderboard(p, root, err));
-	TRY(read_http(p, root, err));
+	TRY(pipeline_read_http(p, root, err));
 	TRY(check_enrich(p, root, err));
 	return yaml_check_all_read(root, err);
 }

@@ -25,6 +25,10 @@ enum {
 	PIPELINE_TABLES_MAX = 16,
 	PIPELINE_SETTINGS_MAX = 32,
 	PIPELINE_COLUMNS_MAX = 64,
+	PIPELINE_HTTP_MAX = 16,
+	PIPELINE_HEADERS_MAX = 12,
+	PIPELINE_NETS_MAX = 32,
+	PIPELINE_STATUSES_MAX = 16,
 };
 
 struct pipeline_list {
@@ -126,14 +130,36 @@ struct pipeline_leaderboard {
 	const char *listen;
 };
 
+enum pipeline_http_format {
+	PIPELINE_HTTP_CHANGE,
+	PIPELINE_HTTP_ROW,
+	PIPELINE_HTTP_CLOUDEVENTS
+};
+
+/* One destination. */
 struct pipeline_http {
+	const char *name; /* NULL: the pipeline's only one */
+	const char
+	    *worker; /* "http", or "http.NAME": its group is the pipeline's name and this */
 	const char *url;
 	const char *secret; /* whsec_... of the Standard Webhooks signature; NULL: unsigned */
-	bool allow_private;
+	const char *token;  /* "Authorization: Bearer"; NULL: none */
+	const char *headers[PIPELINE_HEADERS_MAX]; /* "Name: value"; values are secrets */
+	size_t header_count;
+	const char *ca_file, *cert_file, *key_file; /* NULL: the system's; none */
+	bool http2;
+	bool allow_private;                          /* all private addresses */
+	const char *private_nets[PIPELINE_NETS_MAX]; /* or these */
+	size_t private_net_count;
 	bool deliver_snapshot;
+	enum pipeline_http_format format;
+	const char *body;   /* a SQL select list over the row; NULL: by format */
+	int64_t batch_rows; /* 0: a change a request */
 	int64_t lanes, timeout_ms, in_flight_max;
 	int64_t retry_for_ms; /* a row's; 0: for ever */
 	int64_t pause_max_ms;
+	int done_statuses[PIPELINE_STATUSES_MAX]; /* besides 2xx */
+	size_t done_status_count;
 	const char *listen;
 };
 
@@ -148,7 +174,8 @@ struct pipeline {
 	bool has_enrich, has_clickhouse, has_leaderboard, has_http;
 	struct pipeline_clickhouse clickhouse;
 	struct pipeline_leaderboard leaderboard;
-	struct pipeline_http http;
+	struct pipeline_http http[PIPELINE_HTTP_MAX]; /* has_http: at least one */
+	size_t http_count;
 	const char *dlq_topic; /* NAME.dlq */
 
 	struct pipeline_own *own; /* memory; pipeline_free */

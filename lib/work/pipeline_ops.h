@@ -29,6 +29,11 @@ enum fate pipeline_read_list(struct yaml_node *map, const char *key, enum yaml_n
 enum fate pipeline_read_clickhouse(
     struct pipeline *p, struct yaml_node *root, struct err *err) NODISCARD;
 
+/* One destination, or a list of them. */
+enum fate pipeline_read_http(
+    struct pipeline *p, struct yaml_node *root, struct err *err) NODISCARD;
+
+void pipeline_print_http(const struct pipeline *p, struct buf *out);
 void pipeline_print_clickhouse(const struct pipeline *p, struct buf *out);
 void pipeline_print_text(struct buf *out, const char *key, const char *value);
 void pipeline_print_list(struct buf *out, const char *key, const struct pipeline_list *list);

@@ -69,22 +69,7 @@ print_sinks(const struct pipeline *p, struct buf *out)
 		    l->batch_rows, l->batch_age_ms);
 		pipeline_print_text(out, "  listen", l->listen);
 	}
-	if (p->has_http) {
-		const struct pipeline_http *h = &p->http;
-
-		buf_cstr(out, "http:\n");
-		pipeline_print_url(out, "  url", h->url);
-		pipeline_print_secret(out, "  secret", h->secret);
-		buf_printf(out, "  allow_private: %s\n  snapshot: %s\n",
-		    h->allow_private ? "true" : "false",
-		    h->deliver_snapshot ? "deliver" : "skip");
-		buf_printf(out,
-		    "  lanes: %" PRId64 "\n  timeout: %" PRId64 "ms\n  in_flight_max: %" PRId64
-		    "\n  retry_for: %" PRId64 "ms\n  pause_max: %" PRId64 "ms\n",
-		    h->lanes, h->timeout_ms, h->in_flight_max, h->retry_for_ms,
-		    h->pause_max_ms);
-		pipeline_print_text(out, "  listen", h->listen);
-	}
+	pipeline_print_http(p, out);
 }
 
 static void

@@ -105,6 +105,7 @@ follow(const struct script_step *step, struct httpd_response *response)
 {
 	response->status = step->status;
 	response->delay_ms = step->delay_ms;
+	response->stall_ms = step->stall_ms;
 	response->drop = step->close;
 	if (*step->retry_after) {
 		response->headers[0].name = "Retry-After";

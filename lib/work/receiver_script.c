@@ -68,6 +68,8 @@ read_member(const struct json_walk *walk, struct script_step *step, struct err *
 		return read_number(walk, 0, TIMES_MAX, &step->times, err);
 	if (json_name_eq(walk, SLICE("delay_ms")))
 		return read_number(walk, 0, DELAY_MAX_MS, &step->delay_ms, err);
+	if (json_name_eq(walk, SLICE("stall_ms")))
+		return read_number(walk, 0, DELAY_MAX_MS, &step->stall_ms, err);
 	if (json_name_eq(walk, SLICE("close")))
 		return read_bool(walk, &step->close, err);
 	if (json_kind_of(walk->value) == JSON_NULL)

@@ -2,11 +2,12 @@
 /* receiver_script.h -- scripted answers of a receiver: what it says to the next requests.
  *
  * A script is a JSON list of steps, or one step:
- *   {"status": 429, "times": 3, "retry_after": "2", "delay_ms": 0, "close": false,
- *    "match": "text"}
+ *   {"status": 429, "times": 3, "retry_after": "2", "delay_ms": 0, "stall_ms": 0,
+ *    "close": false, "match": "text"}
  * A step answers `times` requests (1; 0: until the next script) and is then gone; one
- * with `match` only those whose body holds that text. `close` ends the connection
- * without an answer. The first step that fits answers. Unknown members are refused. */
+ * with `match` only those whose body holds that text. `stall_ms` is
+ * the time between the halves of the answer's body; `close` ends the connection without an
+ * answer. The first step that fits answers. Unknown members are refused. */
 #ifndef WORK_RECEIVER_SCRIPT_H
 #define WORK_RECEIVER_SCRIPT_H
 
@@ -23,6 +24,7 @@ struct script_step {
 	unsigned status; /* 200 */
 	int64_t times;   /* left; 0: for ever */
 	int64_t delay_ms;
+	int64_t stall_ms;
 	bool close;
 	char retry_after[SCRIPT_RETRY_AFTER_MAX]; /* sent as it is; "": none */
 	char match[SCRIPT_MATCH_MAX];             /* "": every request */

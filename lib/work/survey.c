@@ -148,8 +148,9 @@ survey_groups(const struct survey *s, struct survey_group *groups)
 	if (p->has_leaderboard)
 		group_add(
 		    s, groups, &count, "leaderboard", p->enrich.topic, p->leaderboard.listen);
-	if (p->has_http)
-		group_add(s, groups, &count, "http", p->enrich.topic, p->http.listen);
+	for (size_t i = 0; i < p->http_count; i++)
+		group_add(
+		    s, groups, &count, p->http[i].worker, p->enrich.topic, p->http[i].listen);
 	return count;
 }
 
@@ -253,7 +254,7 @@ enum fate
 survey_receiver(struct survey *s, const char *field, int64_t *ret_number, struct err *err)
 {
 	struct http_response response = { 0 };
-	const char *base = s->pipeline->http.url;
+	const char *base = s->pipeline->http->url;
 	const char *path = strstr(base, "://");
 	json_t *root, *number;
 	char url[512];

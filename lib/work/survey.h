@@ -35,7 +35,7 @@ struct survey_group {
 	char group[160];
 };
 /* Enrich first, then the sinks that the pipeline has; a mirror has one a topic. */
-enum { SURVEY_GROUPS_MAX = 20 };
+enum { SURVEY_GROUPS_MAX = 20 + PIPELINE_HTTP_MAX };
 size_t survey_groups(const struct survey *survey, struct survey_group *ret_groups);
 
 /* Records between the group's offsets and the ends; *ret_owned: partitions with an owner. */

@@ -28,7 +28,7 @@ static struct {
 } life;
 
 struct settings {
-	const char *pipeline, *listen, *log_level;
+	const char *pipeline, *listen, *log_level, *destination;
 	int64_t slot;
 	bool check, print_config;
 };
@@ -181,9 +181,12 @@ settings_read(const struct worker *worker, int argc, char **argv, struct setting
 		    "Validate the configuration against the live systems and exit.", 0, 0 },
 		{ "print-config", OPTION_FLAG, &ret->print_config, NULL,
 		    "Print the whole configuration, secrets masked, and exit.", 0, 0 },
+		/* last: not every worker has it */
+		{ "destination", OPTION_TEXT, &ret->destination, "NAME",
+		    "Which of the pipeline's destinations, when it has several.", 0, 0 },
 	};
 	const struct option_table table = { worker->prog, worker->summary, "", 0, 0, rows,
-		sizeof rows / sizeof *rows };
+		sizeof rows / sizeof *rows - (worker->choose ? 0 : 1) };
 	enum fate fate = options_parse(&table, argc, argv, ret_verdict, err);
 
 	if (fate == FATE_DONE && *ret_verdict == OPTIONS_RUN && !ret->pipeline)
@@ -219,7 +222,8 @@ listen_start(const struct worker *worker, const struct settings *settings, struc
 	if (settings->listen)
 		return health_listen(settings->listen, err);
 	fate = listen_address(
-	    worker->listen(work->pipeline), settings->slot, address, sizeof address, err);
+	    work->destination ? work->destination->listen : worker->listen(work->pipeline),
+	    settings->slot, address, sizeof address, err);
 	return fate == FATE_DONE ? health_listen(address, err) : fate;
 }
 
@@ -285,14 +289,36 @@ live(const struct worker *worker, const struct settings *settings, struct work *
 }
 
 static void
-group_name(const struct worker *worker, const struct pipeline *pipeline, char *ret, size_t size)
+group_name(const struct worker *worker, struct work *work)
 {
-	const char *own = worker->group ? worker->group(pipeline) : NULL;
+	const char *own = worker->group ? worker->group(work->pipeline) : NULL;
 
 	if (own)
-		(void)snprintf(ret, size, "%s", own);
+		(void)snprintf(work->group, sizeof work->group, "%s", own);
 	else
-		(void)snprintf(ret, size, "%s.%s", pipeline->name, worker->name);
+		(void)snprintf(work->group, sizeof work->group, "%s.%s", work->pipeline->name,
+		    work->worker);
+	(void)snprintf(work->member, sizeof work->member, "%s-%d", work->group, work->slot);
+}
+
+/* What is asked of the file, and what lives by it. */
+static int
+use_pipeline(const struct worker *worker, const struct settings *settings, struct work *work)
+{
+	const struct pipeline *pipeline = work->pipeline;
+	struct err err = { 0 };
+
+	if (settings->print_config)
+		return print_config(pipeline);
+	if (!worker->listen(pipeline)) {
+		err_set(
+		    &err, FATE_HALT, "%s has no part named %s", pipeline->file, worker->name);
+		return refuse(worker, &err);
+	}
+	if (worker->choose && worker->choose(work, settings->destination, &err) != FATE_DONE)
+		return refuse(worker, &err);
+	group_name(worker, work);
+	return live(worker, settings, work);
 }
 
 int
@@ -321,17 +347,7 @@ worker_main(const struct worker *worker, int argc, char **argv)
 	work.pipeline = pipeline;
 	work.slot = (int)settings.slot;
 	work.check_only = settings.check;
-	group_name(worker, pipeline, work.group, sizeof work.group);
-	(void)snprintf(work.member, sizeof work.member, "%s-%d", work.group, work.slot);
-	if (settings.print_config) {
-		code = print_config(pipeline);
-	} else if (!worker->listen(pipeline)) {
-		err_set(
-		    &err, FATE_HALT, "%s has no part named %s", pipeline->file, worker->name);
-		code = refuse(worker, &err);
-	} else {
-		code = live(worker, &settings, &work);
-	}
+	code = use_pipeline(worker, &settings, &work);
 	pipeline_free(pipeline);
 	return code;
 }

@@ -27,8 +27,9 @@ struct work {
 	const struct pipeline *pipeline;
 	const char *worker; /* "enrich" */
 	int slot;
-	char group[128];  /* engagement.enrich */
-	char member[160]; /* group-slot: group.instance.id and transactional.id */
+	const struct pipeline_http *destination; /* of worker http */
+	char group[160];                         /* engagement.enrich */
+	char member[200]; /* group-slot: group.instance.id and transactional.id */
 	bool check_only;
 };
 
@@ -42,6 +43,11 @@ struct worker {
 
 	/* This worker's consumer group in the file; NULL (either): PIPELINE.WORKER. */
 	const char *(*group)(const struct pipeline *pipeline);
+
+	/* Picks one of several destinations by --destination (NULL: not given): sets
+	 * work->destination and, when it has a group of its own, work->worker. HALT: there is
+	 * none of that name, or one must be named. NULL: the worker has no such option. */
+	enum fate (*choose)(struct work *work, const char *destination, struct err *err);
 
 	/* Checks all that needs a live server; called for --check only, run() checks
 	 * for itself. DONE, RETRY (cannot be reached: said, exit 3) or HALT (exit 2). */

@@ -5,12 +5,14 @@ import datetime
 import email.utils
 import json
 import os
+import subprocess
 import time
 
+import cloudevents.v1.http as cloudevents
 import pytest
 import standardwebhooks
 
-from webhooks import SECRET, Opposite, Receiver, Webhooks, free_port, self_signed, wait_for
+from webhooks import BIN, SECRET, Http2Server, Opposite, Receiver, Webhooks, free_port, self_signed, wait_for
 
 
 NETWORK = 'sluice_http_answers_total{class="network"}'
@@ -77,6 +79,97 @@ def test_two_secrets_while_rotating(hooks):
     pipeline.caught_up()
     for secret in (SECRET, other):
         standardwebhooks.Webhook(secret).verify(server.requests[0]["body"].decode(), server.requests[0]["headers"])
+
+
+@pytest.mark.parametrize("batch", [None, 50])
+def test_cloudevents(hooks, batch):
+    """The package reads them: one a request, or a batch."""
+    pipeline, server = hooks(lambda n, r: 200, format="cloudevents", batch_rows_max=batch, token="t0ken")
+    ids = [pipeline.change(7, row={"id": 7, "title": "“Über”"}), pipeline.change(7, op="d", before={"id": 7})]
+    pipeline.start()
+    pipeline.caught_up()
+    events = []
+    for request in server.requests:
+        assert request["headers"]["authorization"] == "Bearer t0ken"
+        if batch:
+            assert request["headers"]["content-type"] == "application/cloudevents-batch+json"
+            events += [cloudevents.from_dict(item) for item in json.loads(request["body"])]
+        else:
+            events.append(cloudevents.from_http(request["headers"], request["body"]))
+    assert [e["id"] for e in events] == ids and {e["specversion"] for e in events} == {"1.0"}
+    assert [e["type"] for e in events] == ["sluice.row.created", "sluice.row.deleted"]
+    assert {e["source"] for e in events} == {f"/{pipeline.name}/public.engagement_events"}
+    assert events[0].data["row"]["title"] == "“Über”" and events[1].data["row"] is None
+    assert datetime.datetime.fromisoformat(events[0]["time"]).timestamp() == 1795000000.123
+    assert pipeline.stop() == 0
+    assert "t0ken" not in pipeline.log.read_text()
+
+
+def test_batches_halve_what_is_refused(hooks):
+    """Arrays in order a key; a poison row alone is a dead letter, each item has its own id."""
+    pipeline, server = hooks(lambda n, r: 422 if b'"poison"' in r["body"] else 200, batch_rows_max=20, lanes=2)
+    ids = [pipeline.change(k % 40, row={"id": k % 40, "t": "poison" if k == 123 else ""}) for k in range(400)]
+    pipeline.start()
+    pipeline.caught_up()
+    taken = [item for r in server.requests if b'"poison"' not in r["body"] for item in json.loads(r["body"])]
+    assert sorted(i["id"] for i in taken) == sorted(ids[:123] + ids[124:])
+    last = {}
+    for item in taken:
+        assert item["version"] > last.get(item["key"]["id"], 0)
+        last[item["key"]["id"]] = item["version"]
+    assert max(len(json.loads(r["body"])) for r in server.requests) > 1
+    assert [key for key, _ in pipeline.dead_letters()] == [123 % 40]
+
+
+def test_several_destinations_are_alone(hooks, receiver, tmp_path):
+    """One is dead: the other goes on. Each has its group; which one is --destination."""
+    dead = f"http://127.0.0.1:{free_port()}/events"
+    pipeline = hooks(dead, group=".live")
+    text = pipeline.file.read_text()
+    at = text.index("http:\n")
+    pipeline.file.write_text(text[:at] + f"""http:
+  - {{name: dead, url: '{dead}', listen: '127.0.0.1:0', allow_private: true}}
+  - {{name: live, url: '{receiver.url}', listen: '127.0.0.1:0', allow_private: true, headers: {{X-Key: s3cret}}}}
+""")
+    ids = [pipeline.change(k) for k in range(200)]
+    pipeline.flush()
+    for more, why in (([], "--destination NAME is missing"), (["--destination", "x"], "no destination x, but dead, live")):
+        refused = subprocess.run([BIN / "sluice-http", "--pipeline", pipeline.file, *more], capture_output=True, text=True)
+        assert refused.returncode == 2 and why in refused.stderr
+    printed = subprocess.run([BIN / "sluice-http", "--pipeline", pipeline.file, "--print-config"], capture_output=True, text=True)
+    assert "s3cret" not in printed.stdout and "X-Key: '***'" in printed.stdout
+    pipeline.start_group(f"{pipeline.name}.http.dead")
+    with open(tmp_path / "dead.log", "w") as log:
+        other = subprocess.Popen([BIN / "sluice-http", "--pipeline", pipeline.file, "--destination", "dead"], stderr=log)
+    try:
+        pipeline.start("--destination", "live")
+        pipeline.caught_up()
+        assert set(receiver.ids()) == set(ids)
+        wait_for("the dead one", 20, lambda: "waiting for http" in (tmp_path / "dead.log").read_text())
+        assert pipeline.committed(f"{pipeline.name}.http.dead") == [0] * 4
+        assert pipeline.stop() == 0
+    finally:
+        other.terminate()
+        assert other.wait(timeout=40) == 0
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_client_certificate_and_http_version(hooks, tmp_path, version):
+    """mTLS from files; HTTP/2 puts its streams on one connection."""
+    self_signed(tmp_path, "server")
+    self_signed(tmp_path, "client", cn="sluice")
+    server = Http2Server(tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "client.pem")
+    pipeline = hooks(server.url, ca=tmp_path / "server.pem", cert=tmp_path / "client.pem", key=tmp_path / "client.key",
+                     http2="true" if version == "2" else "false")
+    ids = [pipeline.change(k) for k in range(300)]
+    pipeline.start()
+    pipeline.caught_up()
+    assert pipeline.stop() == 0
+    asked = server.stop()
+    assert {r["id"] for r in asked} == set(ids)
+    assert {(r["version"].removesuffix(".0"), r["client"]) for r in asked} == {(version, "sluice")}
+    if version == "2":
+        assert asked[-1]["sessions"] <= 2
 
 
 def test_snapshot_rows_are_skipped_unless_wanted(hooks):

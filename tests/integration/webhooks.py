@@ -157,10 +157,10 @@ def change_id(text):
 class Webhooks:
     """One pipeline: its topics, group, file and worker."""
 
-    def __init__(self, folder, url, **http):
+    def __init__(self, folder, url, group="", **http):
         self.folder = pathlib.Path(folder)
         self.name = f"hooks-{uuid.uuid4().hex[:8]}"
-        self.topic, self.dlq, self.group = f"{self.name}.enriched", f"{self.name}.dlq", f"{self.name}.http"
+        self.topic, self.dlq, self.group = f"{self.name}.enriched", f"{self.name}.dlq", f"{self.name}.http{group}"
         self.log, self.process, self.port = self.folder / "http.log", None, free_port()
         self.offsets, self.versions, self.sent = [0] * PARTITIONS, 0, []
         self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": BROKERS})
@@ -176,14 +176,14 @@ class Webhooks:
                confluent_kafka.admin.NewTopic(self.dlq, 1, 1)]
         for future in self.admin.create_topics(new).values():
             future.result(20)
-        wait_for("the group's start", 60, self.start_group)  # brokers learn of a new topic one by one
+        wait_for("the group's start", 60, lambda: self.start_group(self.group))  # brokers learn of a new topic one by one
 
-    def start_group(self):
+    def start_group(self, group):
         parts = [confluent_kafka.TopicPartition(self.topic, p, 0) for p in range(PARTITIONS)]
-        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, parts)
+        request = confluent_kafka.ConsumerGroupTopicPartitions(group, parts)
         try:
-            self.admin.alter_consumer_group_offsets([request])[self.group].result(20)
-            return self.committed() == [0] * PARTITIONS
+            self.admin.alter_consumer_group_offsets([request])[group].result(20)
+            return self.committed(group) == [0] * PARTITIONS
         except confluent_kafka.KafkaException as e:
             return str(e)
 
@@ -193,7 +193,7 @@ class Webhooks:
         text = text.replace("thm.enriched.events", self.topic)
         options = {"allow_private": "true", **http}
         text = re.sub(r"(?ms)^http:.*", "", text) + f"http:\n  url: {url}\n" + "".join(
-            f"  {name}: {value}\n" for name, value in options.items())
+            f"  {name}: {value}\n" for name, value in options.items() if value is not None)
         path = self.folder / f"{self.name}.yaml"
         path.write_text(text)
         return path
@@ -218,10 +218,11 @@ class Webhooks:
     def flush(self):
         assert self.producer.flush(30) == 0
 
-    def start(self):
+    def start(self, *more):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "sluice-http", "--pipeline", self.file, "--listen", f"127.0.0.1:{self.port}"], stderr=log, stdout=log)
+                [BIN / "sluice-http", "--pipeline", self.file, "--listen", f"127.0.0.1:{self.port}", *more],
+                stderr=log, stdout=log)
         return self
 
     def metric(self, name):
@@ -250,10 +251,11 @@ class Webhooks:
     def tail(self):
         return "\n".join(self.log.read_text().splitlines()[-12:])
 
-    def committed(self):
+    def committed(self, group=None):
+        group = group or self.group
         parts = [confluent_kafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
-        request = confluent_kafka.ConsumerGroupTopicPartitions(self.group, parts)
-        result = self.admin.list_consumer_group_offsets([request])[self.group].result(10)
+        request = confluent_kafka.ConsumerGroupTopicPartitions(group, parts)
+        result = self.admin.list_consumer_group_offsets([request])[group].result(10)
         return [tp.offset for tp in result.topic_partitions]
 
     def ends(self):
@@ -297,12 +299,27 @@ class Webhooks:
         self.admin.delete_topics([self.topic, self.dlq])
 
 
-def self_signed(folder):
+def self_signed(folder, name="cert", cn="127.0.0.1"):
     """(context, certificate file) of a server that nobody vouches for."""
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={cn}",
                     "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
                    capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return context, cert
+
+
+class Http2Server:
+    """http2_server.mjs on a port of its own."""
+
+    def __init__(self, *files):
+        self.process = subprocess.Popen(["node", ROOT / "tests/integration/http2_server.mjs", *files],
+                                        stdout=subprocess.PIPE, text=True)
+        self.url = f"https://127.0.0.1:{int(self.process.stdout.readline())}/events"
+
+    def stop(self):
+        """What it was asked, a dict a request."""
+        self.process.terminate()
+        lines = self.process.communicate(timeout=20)[0].splitlines()
+        return [json.loads(line) for line in lines]

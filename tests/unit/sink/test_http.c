@@ -203,9 +203,30 @@ struct server {
 	unsigned count;
 	unsigned fail_first;  /* so many are answered fail_status */
 	unsigned fail_status; /* 0: 503 */
+	unsigned refuse_over; /* arrays of more rows are answered 413; 0: none */
+	bool refuse_bad;      /* a body with "bad" in it is answered 422 */
+	unsigned rows;        /* taken, in arrays */
+	char body[4096], type[64], auth[64], tenant[64], op[8];
 	unsigned seen_ids;
 	char ids[ROWS * 2][32];
 };
+
+static void
+note(char *ret, size_t size, const char *header)
+{
+	(void)snprintf(ret, size, "%s", header ? header : "");
+}
+
+static unsigned
+array_rows(struct slice body)
+{
+	struct json_walk walk = json_walk(body);
+	unsigned count = 0;
+
+	while (body.len && body.p[0] == '[' && json_next(&walk))
+		count++;
+	return count;
+}
 
 static void
 on_event(void *ctx, const struct httpd_request *request, struct httpd_response *response)
@@ -217,7 +238,19 @@ on_event(void *ctx, const struct httpd_request *request, struct httpd_response *
 	response->status = s->fail_status ? s->fail_status : 503;
 	if (s->count <= s->fail_first)
 		return;
+	response->status = 413;
+	(void)snprintf(s->body, sizeof s->body, "%.*s", SLICE_ARG(request->body));
+	if (s->refuse_over && array_rows(request->body) > s->refuse_over)
+		return;
+	response->status = 422;
+	if (s->refuse_bad && strstr(s->body, "bad"))
+		return;
 	response->status = 200;
+	s->rows += array_rows(request->body);
+	note(s->type, sizeof s->type, httpd_header(request, "content-type"));
+	note(s->auth, sizeof s->auth, httpd_header(request, "authorization"));
+	note(s->tenant, sizeof s->tenant, httpd_header(request, "x-tenant"));
+	note(s->op, sizeof s->op, httpd_header(request, "sluice-op"));
 	(void)snprintf(s->ids[s->seen_ids++], sizeof s->ids[0], "%s", id ? id : "");
 }
 
@@ -362,11 +395,171 @@ drop_forgets_what_is_in_flight(void **state)
 	free(rows);
 }
 
+/* Pushes count rows, works until they are settled, closes. */
+static void
+deliver_all(struct server *server, const struct sink_http_config *config, struct rows *rows,
+    size_t count)
+{
+	struct sink_http_config c = *config;
+	struct sink *sink = NULL;
+	struct err err = { 0 };
+
+	server_start(server);
+	c.url = server->url;
+	c.allow_private = true;
+	c.back_off_ms = 1;
+	c.pause_max_ms = 20;
+	if (sink_open(&sink_http, &c, &sink, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	sink_push(sink, rows->pointers, count);
+	work_until_done(sink);
+	sink_close(sink);
+	httpd_stop(server->httpd);
+}
+
+static void
+batches_are_halved_down_to_the_guilty_row(void **state)
+{
+	static const char *const bad = "{\"t\":\"bad\"}";
+	const struct sink_http_config config = { .batch_rows = 50, .lanes = 2 };
+	struct server server = { .refuse_over = 20, .refuse_bad = true };
+	struct rows *rows = rows_new();
+
+	(void)state;
+	rows->records[77].value = slice_str(bad);
+	deliver_all(&server, &config, rows, ROWS);
+	for (int i = 0; i < ROWS; i++)
+		assert_int_equal(
+		    rows->records[i].outcome, i == 77 ? OUTCOME_REJECTED : OUTCOME_DONE);
+	assert_int_equal(server.rows, ROWS - 1);
+	assert_non_null(strstr(rows->records[77].reason, "422"));
+	assert_true(server.count < 60); /* it was batches that went out */
+	free(rows->records[77].reason);
+	free(rows);
+}
+
+static void
+a_batchs_id_comes_of_its_rows(void **state)
+{
+	const struct sink_http_config config = { .batch_rows = 10, .lanes = 1 };
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+	struct slice ids[10];
+	char want[RECORD_ID_LEN];
+
+	(void)state;
+	deliver_all(&server, &config, rows, 10);
+	for (int i = 0; i < 10; i++)
+		ids[i] = rows->records[i].id;
+	record_id(ids, 10, want);
+	assert_int_equal(server.seen_ids, 1);
+	assert_int_equal(strlen(server.ids[0]), RECORD_ID_LEN);
+	assert_memory_equal(server.ids[0], want, RECORD_ID_LEN);
+	free(rows);
+}
+
+static void
+headers_and_tokens_are_sent(void **state)
+{
+	static const char *const headers[] = { "X-Tenant: blue" };
+	const struct sink_http_config config = {
+		.headers = headers, .header_count = 1, .token = "s3cret", .format = HTTP_ROW
+	};
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+
+	(void)state;
+	rows->records[0].value = slice_of(NULL, 0);
+	deliver_all(&server, &config, rows, 1);
+	assert_string_equal(server.auth, "Bearer s3cret");
+	assert_string_equal(server.tenant, "blue");
+	assert_string_equal(server.op, "d");
+	assert_string_equal(server.body, "{\"id\":0}"); /* a deleted row's key */
+	assert_string_equal(server.type, "application/json");
+	free(rows);
+}
+
+static void
+cloudevents_wrap_the_change(void **state)
+{
+	const struct sink_http_config config = { .format = HTTP_CLOUDEVENTS,
+		.source = "engagement" };
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+
+	(void)state;
+	deliver_all(&server, &config, rows, 1);
+	assert_string_equal(server.type, "application/cloudevents+json");
+	assert_string_equal(server.body,
+	    "{\"id\":\"000\",\"specversion\":\"1.0\","
+	    "\"source\":\"/engagement/"
+	    "public.engagement_events\",\"type\":\"sluice.row.created\","
+	    "\"time\":\"2026-11-18T11:06:40.123000Z\","
+	    "\"datacontenttype\":\"application/json\",\"data\":"
+	    "{\"id\":\"000\",\"op\":\"c\",\"table\":\"public.engagement_events\","
+	    "\"key\":{\"id\":0},\"row\":{},\"before\":null,\"ts_ms\":1795000000123,"
+	    "\"version\":844424930131975}}");
+	free(rows);
+}
+
+static const struct row_column columns[] = {
+	{ "id", { .kind = TYPE_INT8, .oid = 20, .typmod = -1 } },
+	{ "title", { .kind = TYPE_TEXT, .oid = 25, .typmod = -1 } },
+};
+
+static void
+a_select_list_makes_the_body(void **state)
+{
+	const struct sink_http_config config = { .format = HTTP_SELECT,
+		.select = "id, title || '!' AS title, id * 2 AS twice, sluice_op AS op",
+		.columns = columns,
+		.column_count = 2,
+		.lanes = 1 };
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+
+	(void)state;
+	rows->records[0].value = SLICE("{\"id\":7,\"title\":\"o\\\"k\"}");
+	deliver_all(&server, &config, rows, 1);
+	assert_string_equal(
+	    server.body, "{\"id\":7,\"title\":\"o\\\"k!\",\"twice\":14,\"op\":\"c\"}");
+	rows->records[1].value = slice_of(NULL, 0); /* gone: its key is what is known */
+	rows->records[2].value = SLICE("{\"id\":9223372036854775807}");
+	server = (struct server){ 0 };
+	rows->pointers[0] = &rows->records[2];
+	deliver_all(&server, &config, rows, 2);
+	assert_string_equal(server.body, "{\"id\":1,\"title\":null,\"twice\":2,\"op\":\"d\"}");
+	assert_int_equal(server.seen_ids, 1);
+	assert_int_equal(rows->records[2].outcome, OUTCOME_REJECTED);
+	assert_non_null(strstr(rows->records[2].reason, "out of range"));
+	free(rows->records[2].reason);
+	free(rows);
+}
+
 static void
 what_cannot_work_is_refused_at_open(void **state)
 {
+	static const char *const own[] = { "Webhook-Id: 1" };
+	static const char *const split[] = { "X: a\r\nY: b" };
+	static const char *const nameless[] = { "no colon" };
+	static const char *const nets[] = { "10.0.0.1/8" };
 	const struct sink_http_config bad[] = { { .url = "ftp://example.org" },
-		{ .url = "http://example.org", .secrets = "whsec_short" } };
+		{ .url = "http://example.org", .secrets = "whsec_short" },
+		{ .url = "http://example.org", .headers = own, .header_count = 1 },
+		{ .url = "http://example.org", .headers = split, .header_count = 1 },
+		{ .url = "http://example.org", .headers = nameless, .header_count = 1 },
+		{ .url = "http://example.org", .token = "a\nb" },
+		{ .url = "http://example.org", .cert_file = "/x" },
+		{ .url = "http://example.org", .private_nets = nets, .private_net_count = 1 },
+		{ .url = "http://example.org", .format = HTTP_ROW, .batch_rows = 2 },
+		{ .url = "http://example.org", .format = HTTP_SELECT, .select = "id + 1" },
+		{ .url = "http://example.org", .format = HTTP_SELECT, .select = "nope" },
+		{ .url = "http://example.org",
+		    .format = HTTP_SELECT,
+		    .select = "sluice_id AS a, sluice_op AS a" },
+		{ .url = "http://example.org",
+		    .format = HTTP_SELECT,
+		    .select = "1 AS a FROM pg_user" } };
 	struct sink *sink = NULL;
 
 	(void)state;
@@ -399,6 +592,36 @@ a_private_address_halts(void **state)
 	assert_int_equal(server.count, 0);
 	assert_int_equal(rows->records[0].outcome, OUTCOME_PENDING);
 	sink_close(sink);
+	httpd_stop(server.httpd);
+	free(rows);
+}
+
+static void
+a_private_address_may_be_listed(void **state)
+{
+	static const char *const others[] = { "10.0.0.0/8", "127.0.0.2", "::1" };
+	static const char *const ours[] = { "10.0.0.0/8", "127.0.0.0/30" };
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+	struct err err = { 0 };
+
+	(void)state;
+	server_start(&server);
+	for (int i = 0; i < 2; i++) {
+		const struct sink_http_config config = { .url = server.url,
+			.private_nets = i ? ours : others,
+			.private_net_count = i ? 2 : 3 };
+		struct sink *sink = NULL;
+		enum fate fate = FATE_DONE;
+
+		assert_int_equal(sink_open(&sink_http, &config, &sink, &err), FATE_DONE);
+		sink_push(sink, rows->pointers, 1);
+		for (int n = 0; n < 500 && fate == FATE_DONE && sink_pending(sink); n++)
+			fate = sink_work(sink, 10, &err);
+		assert_int_equal(fate, i ? FATE_DONE : FATE_HALT);
+		assert_int_equal(server.count, i);
+		sink_close(sink);
+	}
 	httpd_stop(server.httpd);
 	free(rows);
 }
@@ -442,6 +665,12 @@ main(void)
 		cmocka_unit_test(breaker_respects_retry_after),
 		cmocka_unit_test(rows_arrive_in_order_of_their_key),
 		cmocka_unit_test(a_wrong_url_costs_no_row),
+		cmocka_unit_test(batches_are_halved_down_to_the_guilty_row),
+		cmocka_unit_test(a_batchs_id_comes_of_its_rows),
+		cmocka_unit_test(headers_and_tokens_are_sent),
+		cmocka_unit_test(cloudevents_wrap_the_change),
+		cmocka_unit_test(a_select_list_makes_the_body),
+		cmocka_unit_test(a_private_address_may_be_listed),
 		cmocka_unit_test(drop_forgets_what_is_in_flight),
 		cmocka_unit_test(what_cannot_work_is_refused_at_open),
 		cmocka_unit_test(a_private_address_halts),

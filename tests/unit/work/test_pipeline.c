@@ -103,6 +103,51 @@ mistakes_are_named_with_their_place(void **state)
 }
 
 static void
+destinations_are_one_or_many(void **state)
+{
+	struct pipeline *p = NULL;
+	struct buf out = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	if (pipeline_read(
+		written(HEAD ENRICH
+		    "http:\n  - {name: crm, url: 'https://a/x', listen: ':1', token: s1,\n"
+		    "     headers: {X-Key: s2}, allow_private: [10.0.0.0/8, '::1'],\n"
+		    "     format: cloudevents, batch_rows_max: 10, done_statuses: [409]}\n"
+		    "  - {name: log, url: 'http://u:s3@b/', listen: ':2', body: 'id, 1 AS "
+		    "one'}\n"),
+		&p, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	assert_int_equal(p->http_count, 2);
+	assert_string_equal(p->http[0].worker, "http.crm");
+	assert_string_equal(p->http[0].headers[0], "X-Key: s2");
+	assert_int_equal(p->http[0].private_net_count, 2);
+	assert_int_equal(p->http[0].done_statuses[0], 409);
+	assert_int_equal(p->http[0].format, PIPELINE_HTTP_CLOUDEVENTS);
+	assert_string_equal(p->http[1].body, "id, 1 AS one");
+	pipeline_print(p, &out);
+	for (int i = 1; i <= 3; i++) {
+		char secret[] = { 's', (char)('0' + i), 0 };
+
+		assert_null(strstr(buf_str(&out), secret));
+	}
+	assert_non_null(strstr(buf_str(&out), "X-Key: '***'"));
+	buf_finish(&out);
+	pipeline_free(p);
+	refused(
+	    HEAD ENRICH "http:\n  - {url: 'http://a', listen: ':1'}\n", "p.yaml:16:", "name");
+	refused(HEAD ENRICH "http:\n  - {name: a, url: 'http://a'}\n", "p.yaml:16:", "listen");
+	refused(HEAD ENRICH "http:\n  - {name: a, url: 'http://a', listen: ':1'}\n"
+			    "  - {name: a, url: 'http://a', listen: ':2'}\n",
+	    "p.yaml:17:", "another");
+	refused(HEAD ENRICH "http: {url: 'http://a', format: row, body: id}\n",
+	    "p.yaml:15:", "body and format");
+	refused(HEAD ENRICH "http: {url: 'http://a', done_statuses: [200]}\n",
+	    "p.yaml:15:", "done_statuses");
+}
+
+static void
 the_shipped_pipeline_is_good(void **state)
 {
 	struct pipeline *p = NULL;
@@ -114,7 +159,7 @@ the_shipped_pipeline_is_good(void **state)
 	assert_true(p->has_clickhouse && p->has_leaderboard && p->has_http);
 	assert_string_equal(p->leaderboard.boards[0].key, "thm:top:10m");
 	assert_int_equal(p->leaderboard.boards[0].window_ms, 600000);
-	assert_string_equal(p->http.url, "http://127.0.0.1:8088/events");
+	assert_string_equal(p->http->url, "http://127.0.0.1:8088/events");
 	pipeline_free(p);
 }
 
@@ -124,6 +169,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_file_gets_its_defaults),
 		cmocka_unit_test(mistakes_are_named_with_their_place),
+		cmocka_unit_test(destinations_are_one_or_many),
 		cmocka_unit_test(the_shipped_pipeline_is_good),
 	};
 

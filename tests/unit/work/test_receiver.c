@@ -179,6 +179,26 @@ receiver_counts_what_it_processed(void **state)
 }
 
 static void
+receiver_stalls_in_the_middle(void **state)
+{
+	struct receiver *receiver = start(NULL);
+	struct http_response r = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    ask(receiver, "/script", NULL, "[{\"stall_ms\":300},{\"stall_ms\":60000}]", &r),
+	    200);
+	assert_int_equal(ask(receiver, "/events", "a", "{}", &r), 200);
+	assert_string_equal(buf_str(&r.body), "scripted\n");
+	assert_true(r.elapsed_us >= 250000);
+	assert_int_equal(ask(receiver, "/events", "b", "{}", &r), 200);
+	assert_int_equal(r.fate, FATE_RETRY); /* the status came, the body did not */
+	assert_string_equal(buf_str(&r.body), "scri");
+	http_response_finish(&r);
+	receiver_stop(receiver); /* and does not wait for the rest */
+}
+
+static void
 receiver_refuses_unsigned(void **state)
 {
 	struct receiver *receiver = start("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
@@ -224,6 +244,7 @@ main(void)
 		cmocka_unit_test(script_answers_in_order),
 		cmocka_unit_test(script_refuses_nonsense),
 		cmocka_unit_test(receiver_counts_what_it_processed),
+		cmocka_unit_test(receiver_stalls_in_the_middle),
 		cmocka_unit_test(receiver_refuses_unsigned),
 		cmocka_unit_test(receiver_names_the_taken_port),
 	};
