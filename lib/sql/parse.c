@@ -82,8 +82,8 @@ offset_of_char(struct slice text, int cursor)
 	return cursor > 0 ? (long)i : -1;
 }
 
-static enum fate
-tree_of_text(struct slice text, json_t **ret_root, struct err *err)
+enum fate
+sql_parse_tree(struct slice text, json_t **ret_root, long *ret_offset, struct err *err)
 {
 	PgQueryParseResult result;
 	json_error_t json_err;
@@ -95,13 +95,14 @@ tree_of_text(struct slice text, json_t **ret_root, struct err *err)
 	copy[text.len] = '\0';
 	result = pg_query_parse(copy);
 	if (result.error) {
-		fate = sql_refuse(err, text, offset_of_char(text, result.error->cursorpos),
-		    "%s", result.error->message);
+		*ret_offset = offset_of_char(text, result.error->cursorpos);
+		fate = err_set(err, FATE_HALT, "%s", result.error->message);
 	} else {
 		*ret_root = json_loads(result.parse_tree, JSON_ALLOW_NUL, &json_err);
+		*ret_offset = 0;
 		if (!*ret_root)
-			fate = err_set(err, FATE_HALT,
-			    "1:1: the expression is nested too deep, or no UTF-8 (%s)",
+			fate = err_code(err, FATE_HALT, SQL_CODE_DEPTH,
+			    "the expression is nested too deep, or no UTF-8 (%s)",
 			    json_err.text);
 	}
 	pg_query_free_parse_result(result);
@@ -116,7 +117,8 @@ sql_parse_select(
 	const json_t *stmts, *select;
 	json_t *root = NULL;
 	const char *tag;
-	enum fate fate;
+	struct err why;
+	long offset = 0;
 
 	if (text.len > SQL_TEXT_MAX)
 		return err_set(err, FATE_HALT,
@@ -125,9 +127,8 @@ sql_parse_select(
 	if (text.len == 0 || memchr(text.p, '\0', text.len))
 		return err_set(
 		    err, FATE_HALT, "1:1: a query text is neither empty nor holds NUL");
-	fate = tree_of_text(text, &root, err);
-	if (fate)
-		return fate;
+	if (sql_parse_tree(text, &root, &offset, &why))
+		return sql_refuse(err, text, offset, "%s", why.what);
 	stmts = json_object_get(root, "stmts");
 	tag = sql_node_tag(json_object_get(json_array_get(stmts, 0), "stmt"), &select);
 	if (json_array_size(stmts) != 1 || strcmp(tag, "SelectStmt") != 0) {

@@ -17,6 +17,13 @@
 enum fate sql_on_deep_stack(
     enum fate (*work)(void *arg, struct err *err), void *arg, struct err *err);
 
+/* The parser's whole tree of a text without NUL, whatever its statements; *ret_root owns it.
+ * HALT: the sentence, and its place in *ret_offset (-1: none); code SQL_CODE_DEPTH when
+ * the text may be SQL but its tree is too deep to read. */
+#define SQL_CODE_DEPTH "54001"
+enum fate sql_parse_tree(
+    struct slice text, json_t **ret_root, long *ret_offset, struct err *err) NODISCARD;
+
 /* The SelectStmt of a text that is one SELECT; *ret_root owns it. HALT with place. */
 enum fate sql_parse_select(
     struct slice text, json_t **ret_root, const json_t **ret_select, struct err *err);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.h -- what can be said of a statement before any engine is looked at.
+ *
+ * Admit, classify, resolve, authorise, placements, dialect and shape depend on the text,
+ * the role, the parameter types and the registry alone, so a plan may be kept and used
+ * again; freshness, health and cost are decide.h's and run each time. A plan owns the
+ * SQL that it made for each engine and borrows nothing but texts of the registry. */
+#ifndef ENGINE_PLAN_H
+#define ENGINE_PLAN_H
+
+#include "engine/registry.h"
+#include "engine/trace.h"
+
+enum plan_class {
+	PLAN_READ,
+	PLAN_WRITE,
+	PLAN_DDL,
+	PLAN_METADATA, /* answered from the registry itself */
+};
+
+enum plan_shape {
+	SHAPE_PLAIN,
+	SHAPE_POINT,    /* every row by its key */
+	SHAPE_PREFIX,   /* by the first columns of its key */
+	SHAPE_ANCHORED, /* a join that starts from one row by its key */
+	SHAPE_LOCKING,
+	SHAPE_BOARD,
+	SHAPE_AGGREGATE, /* of one table */
+	SHAPE_JOIN,
+	SHAPE_SET,
+};
+
+struct plan {
+	const char *refused; /* NULL: a plan. Otherwise the code, and: */
+	char what[200];
+	long offset; /* byte of the text, -1: none */
+
+	enum plan_class class;
+	enum plan_shape shape;
+	const char *rule; /* the code of the shape: POINT_LOOKUP, AGG_NO_JOIN, ... */
+	char detail[80];
+	unsigned placed;     /* bit set: engines that hold every table */
+	unsigned candidates; /* of those, the ones that can answer exactly */
+	unsigned replicas;   /* engines whose copy of some table lags */
+	int home;            /* where the first table lives; ENGINE_NONE */
+	bool explain, aggregate, governed;
+	unsigned table_count;
+	int64_t rows;                    /* of all tables together */
+	double score;                    /* complexity */
+	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates */
+	struct trace trace;
+};
+
+struct plan_request {
+	struct slice sql;
+	const struct registry_role *role;
+	const struct pgtype *params; /* NULL: not told */
+	size_t param_count;
+};
+
+/* Always gives a plan, refused or not. arena is scratch, of PLAN_ARENA bytes at least,
+ * and is reset. */
+enum { PLAN_ARENA = 128 << 20 };
+struct plan *plan_make(
+    const struct registry *registry, const struct plan_request *request, struct arena *arena);
+void plan_free(struct plan *plan); /* accepts NULL */
+
+#endif

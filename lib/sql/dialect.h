@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dialect.h -- a resolved SELECT as SQL of the engine that is to answer it.
+ *
+ * Every node is written exactly, rewritten into something that means the same, or
+ * refused: what cannot be proved to give Postgres' answer is not sent. Names are
+ * quoted and qualified by aliases of our own, stars stand expanded, literals are
+ * written from their decoded values. Filters and masks stand at the scan of the
+ * table, so that nothing around them can see what they hide. */
+#ifndef SQL_DIALECT_H
+#define SQL_DIALECT_H
+
+#include "base/buf.h"
+#include "sql/scope.h"
+
+enum sql_dialect { DIALECT_POSTGRES, DIALECT_CLICKHOUSE, DIALECT_TRINO, DIALECT_DUCKDB };
+
+enum { DIALECT_SQL_MAX = 1 << 20 };
+
+/* What a table is to the engine and to this principal. */
+struct dialect_scan {
+	const char *const *path; /* "thm", "users_current" */
+	size_t path_count;
+	const struct ast_expr *filter;       /* NULL: every row */
+	const struct ast_expr *const *masks; /* by column of the table; NULL: none */
+};
+
+struct dialect {
+	enum sql_dialect dialect;
+	unsigned version; /* major; 0: the newest */
+	void *ctx;
+	void (*scan)(void *ctx, const struct sql_table *table, struct dialect_scan *ret_scan);
+};
+
+/* Appends to out. false: *trouble with code CANNOT_EXPRESS, the place and what it is. */
+bool dialect_emit(const struct dialect *dialect, const struct ast_select *select,
+    struct buf *out, struct ast_trouble *trouble);
+
+/* "name" with the dialect's quotes. */
+void dialect_name(struct buf *out, enum sql_dialect dialect, const char *name);
+/* 'text' so that the dialect reads these very bytes. */
+void dialect_text(struct buf *out, enum sql_dialect dialect, const char *text);
+
+#endif

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "sql/dialect_emit.h"
+
+static void
+joined(struct emitter *em, const struct ast_expr *e, const char *between)
+{
+	buf_byte(em->out, '(');
+	for (size_t i = 0; i < e->argc; i++) {
+		if (i)
+			buf_cstr(em->out, between);
+		emit_expr(em, e->args[i]);
+	}
+	buf_byte(em->out, ')');
+}
+
+/* NULL and bool are one class with what stands beside them. */
+static bool
+same_class(const struct ast_expr *a, const struct ast_expr *b)
+{
+	enum value_class x = class_of(a), y = class_of(b);
+
+	if (a->kind == AST_NULL || b->kind == AST_NULL)
+		return true;
+	if (x == CLASS_LITERAL || y == CLASS_LITERAL)
+		return x != y && (a->kind == AST_STRING || b->kind == AST_STRING);
+	if (x == CLASS_NUMERIC && y == CLASS_NUMERIC)
+		return true;
+	return x == y;
+}
+
+void
+emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
+    const struct ast_expr *b, long location)
+{
+	const struct ast_expr *typed = class_of(a) == CLASS_LITERAL ? b : a;
+	bool equality = strcmp(op, "<>") == 0 || !strchr("<>", *op);
+
+	if (!is(em, DIALECT_POSTGRES)) {
+		if (!same_class(a, b))
+			cannot(em, location, "a comparison of different types");
+		if (equality)
+			must_equate(em, typed);
+		else
+			must_order(em, typed);
+	}
+	buf_byte(em->out, '(');
+	emit_as(em, a, b);
+	buf_printf(em->out, " %s ", op);
+	emit_as(em, b, a);
+	buf_byte(em->out, ')');
+}
+
+/* Only columns whose every value is an integer: overflow must raise what Postgres raises. */
+static void
+clickhouse_arithmetic(struct emitter *em, const struct ast_expr *e)
+{
+	bool wide = e->type.kind == TYPE_INT8;
+	const char *to = wide ? "toInt128" : "toInt64";
+	const char *result = wide ? "Int64" : e->type.kind == TYPE_INT4 ? "Int32" : "Int16";
+
+	buf_printf(em->out, "accurateCast(%s(", to);
+	emit_expr(em, e->args[0]);
+	buf_printf(em->out, ") %s %s(", e->name, to);
+	emit_expr(em, e->args[1]);
+	buf_printf(em->out, "), 'Nullable(%s)')", result);
+}
+
+static void
+integer_division(struct emitter *em, const struct ast_expr *e)
+{
+	const char *open = is(em, DIALECT_CLICKHOUSE) ? "intDiv(" : "(";
+	const char *between = is(em, DIALECT_CLICKHOUSE) ? ", "
+			      : is(em, DIALECT_DUCKDB)   ? " // "
+							 : " / ";
+	const struct ast_expr *by = e->args[1];
+
+	/* DuckDB gives NULL for x // 0, and MIN / -1 ends otherwise everywhere */
+	if (by->kind != AST_INT || by->number == 0 || by->number == -1)
+		cannot(em, e->location, "integer division by anything but a constant");
+	buf_cstr(em->out, open);
+	emit_expr(em, e->args[0]);
+	buf_cstr(em->out, between);
+	emit_expr(em, by);
+	buf_byte(em->out, ')');
+}
+
+static void
+arithmetic(struct emitter *em, const struct ast_expr *e)
+{
+	const struct ast_expr *by = e->args[e->argc - 1];
+	char op = *e->name;
+
+	if (e->argc != 2 || class_of(e->args[0]) != CLASS_INT ||
+	    class_of(e->args[1]) != CLASS_INT)
+		cannot(em, e->location, "arithmetic on other than integers");
+	else if (op == '/')
+		integer_division(em, e);
+	else if (op == '%' && (by->kind != AST_INT || by->number == 0 || by->number == -1))
+		cannot(em, e->location, "a remainder by anything but a constant");
+	else if (op == '%')
+		joined(em, e, " % ");
+	else if (is(em, DIALECT_CLICKHOUSE))
+		clickhouse_arithmetic(em, e);
+	else
+		joined(em, e, op == '+' ? " + " : op == '-' ? " - " : " * ");
+}
+
+static void
+concatenation(struct emitter *em, const struct ast_expr *e)
+{
+	if (e->argc != 2 ||
+	    (class_of(e->args[0]) != CLASS_TEXT && e->args[0]->kind != AST_STRING) ||
+	    (class_of(e->args[1]) != CLASS_TEXT && e->args[1]->kind != AST_STRING)) {
+		cannot(em, e->location, "|| of other than texts");
+		return;
+	}
+	if (is(em, DIALECT_CLICKHOUSE))
+		buf_cstr(em->out, "concat");
+	joined(em, e, is(em, DIALECT_CLICKHOUSE) ? ", " : " || ");
+}
+
+void
+emit_operator(struct emitter *em, const struct ast_expr *e)
+{
+	static const char *const compares[] = { "=", "<>", "<", ">", "<=", ">=", NULL };
+
+	for (size_t i = 0; compares[i] && e->argc == 2; i++) {
+		if (strcmp(e->name, compares[i]) == 0) {
+			emit_compare(em, e->name, e->args[0], e->args[1], e->location);
+			return;
+		}
+	}
+	if (is(em, DIALECT_POSTGRES)) {
+		buf_byte(em->out, '(');
+		if (e->argc == 2)
+			emit_expr(em, e->args[0]);
+		buf_printf(em->out, " OPERATOR(pg_catalog.%s) ", e->name);
+		emit_expr(em, e->args[e->argc - 1]);
+		buf_byte(em->out, ')');
+	} else if (strchr("+-*/%", *e->name) && e->name[1] == '\0') {
+		arithmetic(em, e);
+	} else if (strcmp(e->name, "||") == 0) {
+		concatenation(em, e);
+	} else {
+		cannot(em, e->location, "operator %s", e->name);
+	}
+}
+
+/* x IN (a, b) is x = a OR x = b, NULLs and all; NOT IN is AND of <>. */
+static void
+in_list(struct emitter *em, const struct ast_expr *e)
+{
+	if (!is(em, DIALECT_POSTGRES) && e->argc > 101) {
+		cannot(em, e->location, "IN with more than 100 values");
+		return;
+	}
+	buf_byte(em->out, '(');
+	for (size_t i = 1; i < e->argc && em->out->len < DIALECT_SQL_MAX; i++) {
+		if (i > 1)
+			buf_cstr(em->out, e->negate ? " AND " : " OR ");
+		emit_compare(em, e->negate ? "<>" : "=", e->args[0], e->args[i], e->location);
+	}
+	buf_byte(em->out, ')');
+}
+
+static void
+between(struct emitter *em, const struct ast_expr *e)
+{
+	if (e->number && !is(em, DIALECT_POSTGRES))
+		cannot(em, e->location, "BETWEEN SYMMETRIC");
+	if (e->number) {
+		buf_byte(em->out, '(');
+		emit_expr(em, e->args[0]);
+		buf_cstr(
+		    em->out, e->negate ? " NOT BETWEEN SYMMETRIC " : " BETWEEN SYMMETRIC ");
+		emit_expr(em, e->args[1]);
+		buf_cstr(em->out, " AND ");
+		emit_expr(em, e->args[2]);
+		buf_byte(em->out, ')');
+		return;
+	}
+	buf_byte(em->out, '(');
+	emit_compare(em, e->negate ? "<" : ">=", e->args[0], e->args[1], e->location);
+	buf_cstr(em->out, e->negate ? " OR " : " AND ");
+	emit_compare(em, e->negate ? ">" : "<=", e->args[0], e->args[2], e->location);
+	buf_byte(em->out, ')');
+}
+
+static void
+like(struct emitter *em, const struct ast_expr *e)
+{
+	const struct ast_expr *pattern = e->args[1];
+	bool similar = *e->name == 's', plain = *e->name == 'l';
+
+	if (!is(em, DIALECT_POSTGRES)) {
+		if (!plain || pattern->kind != AST_STRING || strchr(pattern->name, '\\') ||
+		    class_of(e->args[0]) != CLASS_TEXT)
+			cannot(em, e->location, "a pattern other than LIKE with a constant");
+		else if (is(em, DIALECT_CLICKHOUSE) && strchr(pattern->name, '_'))
+			cannot(em, e->location, "LIKE with _");
+	}
+	buf_byte(em->out, '(');
+	emit_expr(em, e->args[0]);
+	buf_cstr(em->out, e->negate ? " NOT" : "");
+	buf_cstr(em->out, plain ? " LIKE " : similar ? " SIMILAR TO " : " ILIKE ");
+	emit_expr(em, pattern);
+	buf_byte(em->out, ')');
+}
+
+static void
+distinct_from(struct emitter *em, const struct ast_expr *e)
+{
+	const struct ast_expr *a = e->args[0], *b = e->args[1];
+
+	if (!is(em, DIALECT_CLICKHOUSE)) {
+		emit_compare(em, e->negate ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM", a, b,
+		    e->location);
+		must_equate(em, class_of(a) == CLASS_LITERAL ? b : a);
+		return;
+	}
+	buf_cstr(em->out, e->negate ? "(ifNull(" : "(NOT ifNull(");
+	emit_compare(em, "=", a, b, e->location);
+	buf_cstr(em->out, ", (isNull(");
+	emit_as(em, a, b);
+	buf_cstr(em->out, ") AND isNull(");
+	emit_as(em, b, a);
+	buf_cstr(em->out, "))))");
+}
+
+static void
+is_bool(struct emitter *em, const struct ast_expr *e)
+{
+	bool unknown = *e->name == 'u';
+
+	buf_byte(em->out, '(');
+	if (!is(em, DIALECT_CLICKHOUSE) && !is(em, DIALECT_TRINO)) {
+		emit_expr(em, e->args[0]);
+		buf_printf(em->out, " IS%s %s)", e->negate ? " NOT" : "", e->name);
+		return;
+	}
+	buf_cstr(em->out, e->negate ? "NOT " : "");
+	buf_cstr(em->out, unknown ? "(" : "coalesce(");
+	buf_cstr(em->out, *e->name == 'f' ? "NOT " : "");
+	emit_expr(em, e->args[0]);
+	buf_cstr(em->out, unknown ? " IS NULL))" : ", false))");
+}
+
+/* CASE x WHEN y is CASE WHEN x = y. */
+static void
+case_expr(struct emitter *em, const struct ast_expr *e)
+{
+	const struct ast_expr *last = e->args[e->argc - 1];
+
+	buf_cstr(em->out, "CASE");
+	for (size_t i = 0; i + 1 < e->argc; i += 2) {
+		buf_cstr(em->out, " WHEN ");
+		if (e->left)
+			emit_compare(em, "=", e->left, e->args[i], e->location);
+		else
+			emit_expr(em, e->args[i]);
+		buf_cstr(em->out, " THEN ");
+		if (!is(em, DIALECT_POSTGRES) && e->args[i + 1]->kind != AST_NULL &&
+		    e->args[i + 1]->type.kind != e->type.kind)
+			cannot(em, e->location, "CASE with results of different types");
+		emit_as(em, e->args[i + 1], e);
+	}
+	if (!is(em, DIALECT_POSTGRES) && last->kind != AST_NULL &&
+	    last->type.kind != e->type.kind)
+		cannot(em, e->location, "CASE with results of different types");
+	buf_cstr(em->out, " ELSE ");
+	emit_as(em, last, e);
+	buf_cstr(em->out, " END");
+}
+
+static void
+alternatives(struct emitter *em, const struct ast_expr *e)
+{
+	const char *name = e->kind == AST_COALESCE   ? "coalesce"
+			   : e->kind == AST_GREATEST ? "greatest"
+						     : "least";
+
+	/* greatest(NULL, 1) is 1 in Postgres and NULL elsewhere */
+	if (e->kind != AST_COALESCE && !is(em, DIALECT_POSTGRES))
+		cannot(em, e->location, "%s", name);
+	for (size_t i = 0; i < e->argc && !is(em, DIALECT_POSTGRES); i++) {
+		if (e->args[i]->type.kind != e->type.kind && e->args[i]->kind != AST_NULL)
+			cannot(em, e->location, "%s of different types", name);
+	}
+	buf_cstr(em->out, name);
+	buf_byte(em->out, '(');
+	for (size_t i = 0; i < e->argc; i++) {
+		buf_cstr(em->out, i ? ", " : "");
+		emit_as(em, e->args[i], e);
+	}
+	buf_byte(em->out, ')');
+}
+
+static void
+nullif(struct emitter *em, const struct ast_expr *e)
+{
+	buf_cstr(em->out, "CASE WHEN ");
+	emit_compare(em, "=", e->args[0], e->args[1], e->location);
+	buf_cstr(em->out, " THEN NULL ELSE ");
+	emit_expr(em, e->args[0]);
+	buf_cstr(em->out, " END");
+}
+
+static void
+column(struct emitter *em, const struct ast_expr *e)
+{
+	const struct ast_source *s = e->source;
+
+	if (!s) {
+		cannot(em, e->location, "a column of no table");
+		return;
+	}
+	if (s->number == 0)
+		buf_cstr(em->out, em->rule_alias);
+	else
+		buf_printf(em->out, "t%u", s->number);
+	if (e->whole_row) {
+		if (!is(em, DIALECT_POSTGRES))
+			cannot(em, e->location, "a whole row");
+		return;
+	}
+	buf_byte(em->out, '.');
+	if (s->table)
+		dialect_name(em->out, em->d->dialect, s->table->columns[e->column].name);
+	else
+		buf_printf(em->out, "c%zu", e->column + 1);
+}
+
+static void
+subquery(struct emitter *em, const struct ast_expr *e)
+{
+	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
+
+	if (clickhouse)
+		cannot(em, e->location, "a subquery in an expression");
+	if (e->kind == AST_ARRAY_OF && !is(em, DIALECT_POSTGRES))
+		cannot(em, e->location, "ARRAY(...)");
+	buf_byte(em->out, '(');
+	if (e->kind == AST_IN_SELECT) {
+		if (!is(em, DIALECT_POSTGRES) &&
+		    (e->args[0]->kind == AST_ROW || e->select->output_count != 1 ||
+			e->args[0]->type.kind != e->select->outputs[0].type.kind))
+			cannot(em, e->location, "IN of different types");
+		must_equate(em, e->args[0]);
+		emit_expr(em, e->args[0]);
+		if (strcmp(e->name, "=") == 0 && !e->number)
+			buf_cstr(em->out, " IN ");
+		else
+			buf_printf(em->out, " %s %s ", e->name, e->number ? "ALL" : "ANY");
+	}
+	buf_cstr(em->out, e->kind == AST_EXISTS     ? "EXISTS ("
+			  : e->kind == AST_ARRAY_OF ? "ARRAY("
+						    : "(");
+	emit_select(em, e->select, false);
+	buf_cstr(em->out, "))");
+}
+
+/* Nodes that only Postgres is asked. */
+static void
+postgres_only(struct emitter *em, const struct ast_expr *e)
+{
+	static const char *const words[] = { [AST_PARAM] = "a parameter",
+		[AST_ANY] = "ANY(array)",
+		[AST_ALL] = "ALL(array)",
+		[AST_ROW] = "a row",
+		[AST_ARRAY] = "an array",
+		[AST_INDEX] = "a subscript",
+		[AST_NOW] = "the clock",
+		[AST_GROUPING] = "GROUPING",
+		[AST_GROUPING_SET] = "grouping sets",
+		[AST_DEFAULT] = "DEFAULT" };
+
+	if (!is(em, DIALECT_POSTGRES)) {
+		cannot(em, e->location, "%s", words[e->kind] ? words[e->kind] : "this");
+	} else if (e->kind == AST_PARAM) {
+		buf_printf(em->out, "$%lld", (long long)e->number);
+	} else if (e->kind == AST_ANY || e->kind == AST_ALL) {
+		buf_byte(em->out, '(');
+		emit_expr(em, e->args[0]);
+		buf_printf(em->out, " %s %s(", e->name, e->kind == AST_ANY ? "ANY" : "ALL");
+		emit_expr(em, e->args[1]);
+		buf_cstr(em->out, "))");
+	} else if (e->kind == AST_NOW) {
+		buf_cstr(em->out, e->name);
+	} else if (e->kind == AST_ROW) {
+		buf_cstr(em->out, "ROW");
+		joined(em, e, ", ");
+	} else if (e->kind == AST_INDEX) {
+		buf_byte(em->out, '(');
+		emit_expr(em, e->args[0]);
+		buf_cstr(em->out, ")[");
+		emit_expr(em, e->args[1]);
+		buf_byte(em->out, ']');
+	} else {
+		cannot(em, e->location, "this");
+	}
+}
+
+static void
+emit_node(struct emitter *em, const struct ast_expr *e)
+{
+	switch (e->kind) {
+	case AST_NULL:
+	case AST_BOOL:
+	case AST_INT:
+	case AST_DECIMAL:
+	case AST_STRING: emit_literal(em, e, e->type); return;
+	case AST_COLUMN: column(em, e); return;
+	case AST_OP: emit_operator(em, e); return;
+	case AST_AND: joined(em, e, " AND "); return;
+	case AST_OR: joined(em, e, " OR "); return;
+	case AST_NOT:
+		buf_cstr(em->out, "(NOT ");
+		emit_expr(em, e->args[0]);
+		buf_byte(em->out, ')');
+		return;
+	case AST_IS_NULL:
+		if (class_of(e->args[0]) == CLASS_OTHER && !is(em, DIALECT_POSTGRES))
+			cannot(em, e->location, "IS NULL of this type");
+		buf_byte(em->out, '(');
+		emit_expr(em, e->args[0]);
+		buf_cstr(em->out, e->negate ? " IS NOT NULL)" : " IS NULL)");
+		return;
+	case AST_IS_BOOL: is_bool(em, e); return;
+	case AST_DISTINCT_FROM: distinct_from(em, e); return;
+	case AST_NULLIF: nullif(em, e); return;
+	case AST_IN: in_list(em, e); return;
+	case AST_LIKE: like(em, e); return;
+	case AST_BETWEEN: between(em, e); return;
+	case AST_CASE: case_expr(em, e); return;
+	case AST_COALESCE:
+	case AST_GREATEST:
+	case AST_LEAST: alternatives(em, e); return;
+	case AST_CAST: emit_cast(em, e); return;
+	case AST_COLLATE:
+		emit_expr(em, e->args[0]);
+		if (is(em, DIALECT_POSTGRES))
+			buf_printf(em->out, " COLLATE \"%s\"", e->name);
+		return;
+	case AST_CALL: emit_call(em, e); return;
+	case AST_EXISTS:
+	case AST_SCALAR:
+	case AST_ARRAY_OF:
+	case AST_IN_SELECT: subquery(em, e); return;
+	case AST_PARAM:
+	case AST_ANY:
+	case AST_ALL:
+	case AST_ROW:
+	case AST_ARRAY:
+	case AST_INDEX:
+	case AST_NOW:
+	case AST_GROUPING:
+	case AST_GROUPING_SET:
+	case AST_DEFAULT:
+	case AST_STAR:
+	case AST_FIELD: postgres_only(em, e); return;
+	}
+}
+
+void
+emit_expr(struct emitter *em, const struct ast_expr *e)
+{
+	if (em->trouble->code)
+		return;
+	if (em->out->len > DIALECT_SQL_MAX)
+		cannot(em, -1, "a statement of more than %d bytes", DIALECT_SQL_MAX);
+	else
+		emit_node(em, e);
+}
