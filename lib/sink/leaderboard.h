@@ -5,8 +5,9 @@
  * Member, time and score are SQL over the enriched row. Everything of board K lives
  * in one cluster slot: K, the ZSET that people read; {K}:pos, next offset to read by
  * partition; {K}:meta, with watermark_ms, the start of the newest bucket shown;
- * {K}:b:N and {K}:n:N, units and rows of bucket N; {K}:sum and {K}:cnt, their totals;
- * {K}:s:PARTITION:ERA:SHARD, the states of rows. Positions and sums change in one
+ * {K}:b:N, each member's units and rows of bucket N; {K}:sum, their totals; {K}:all,
+ * every member where K shows only the top; {K}:s:PARTITION:ERA:SHARD, the states of
+ * rows. Positions and sums change in one
  * script, so a batch counts once, whatever is killed. Refused at open: a score that
  * is not exact. The texts are borrowed for the sink's whole life. */
 #ifndef SINK_LEADERBOARD_H
@@ -23,10 +24,14 @@ struct leaderboard_board {
 	const char *at;               /* SQL, timestamptz, timestamp or date */
 	const char *score;            /* SQL, integer or numeric of a known scale; NULL is 0 */
 	int64_t window_ms, bucket_ms; /* window is a multiple of bucket */
+	int64_t top;                  /* members that the ZSET shows; 0: all */
 };
 
 struct leaderboard_config {
-	const char *url, *password; /* of Redis; password "" or NULL: none */
+	/* Of Redis; "" or NULL: none. The user needs the keys K and {K}:* of each board and
+	 * info client|setname script|load evalsha bgrewriteaof hget hset hsetnx hmget hdel
+	 * hgetall hlen hkeys zadd zrem zcard zrangestore unlink keys type time. */
+	const char *url, *user, *password;
 	const char *client_name;
 	const struct leaderboard_board *boards;
 	size_t board_count;

@@ -255,7 +255,7 @@ reading_judge(struct board *b, const struct board_reading *reading, struct board
 	bucket = board_floor(reading->at_us, b->span.bucket_ms * 1000);
 	switch (board_place(&b->span, bucket, b->watermark)) {
 	case BOARD_FAR: return TALLY_FAR;
-	case BOARD_FORGOTTEN: return TALLY_LATE;
+	case BOARD_FORGOTTEN: return TALLY_FAR_PAST;
 	case BOARD_LATE: tally = TALLY_LATE; break;
 	case BOARD_IN: break;
 	}

@@ -27,6 +27,7 @@ enum board_tally {
 	TALLY_COUNTED,
 	TALLY_DELETED,
 	TALLY_LATE,
+	TALLY_FAR_PAST,
 	TALLY_FAR,
 	TALLY_NULL_MEMBER,
 	TALLY_NULL_AT,
@@ -57,7 +58,7 @@ struct board {
 	struct fold fold;
 	struct board_event *events;
 	size_t event_count, event_cap;
-	size_t *order; /* row indexes by partition and shard */
+	size_t *order; /* row indexes by partition and shard, then of nets by bucket */
 	size_t order_cap;
 	struct slice *args;
 	size_t arg_count, arg_cap;

@@ -55,17 +55,23 @@ by_place(const void *a, const void *b, void *context)
 	return (x->shard > y->shard) - (x->shard < y->shard);
 }
 
+static void
+order_room(struct board *b, size_t count)
+{
+	if (b->order_cap >= count)
+		return;
+	b->order_cap = count * 2;
+	b->order = realloc(b->order, b->order_cap * sizeof *b->order);
+	must(b->order);
+}
+
 /* Row indexes so that those of one partition and shard stand together. */
 static void
 order_rows(struct board *b)
 {
 	size_t count = b->fold.row_count;
 
-	if (b->order_cap < count) {
-		b->order_cap = count * 2;
-		b->order = realloc(b->order, b->order_cap * sizeof *b->order);
-		must(b->order);
-	}
+	order_room(b, count);
 	for (size_t i = 0; i < count; i++)
 		b->order[i] = i;
 	if (count > 1)
@@ -286,25 +292,56 @@ arg_states(struct board *b)
 	b->args[count_at] = number(b, (int64_t)count);
 }
 
-static void
-arg_nets(struct board *b)
+static int
+by_bucket(const void *a, const void *b, void *context)
 {
-	size_t count_at = b->arg_count, count = 0;
+	const struct fold_net *nets = context;
+	int64_t x = nets[*(const size_t *)a].bucket, y = nets[*(const size_t *)b].bucket;
 
-	arg(b, SLICE("0"));
+	return (x > y) - (x < y);
+}
+
+/* Indexes of the nets that change anything in a bucket that counts, by bucket. */
+static size_t
+order_nets(struct board *b)
+{
+	size_t count = 0;
+
+	order_room(b, b->fold.net_count);
 	for (size_t i = 0; i < b->fold.net_count; i++) {
 		const struct fold_net *net = &b->fold.nets[i];
 
-		if ((net->units == 0 && net->rows == 0) ||
-		    net->bucket <= b->watermark - b->span.window)
-			continue;
-		arg_number(b, net->bucket);
-		arg(b, net->member);
-		arg_number(b, net->units);
-		arg_number(b, net->rows);
-		count++;
+		if ((net->units != 0 || net->rows != 0) &&
+		    net->bucket > b->watermark - b->span.window)
+			b->order[count++] = i;
 	}
-	b->args[count_at] = number(b, (int64_t)count);
+	if (count > 1)
+		qsort_r(b->order, count, sizeof *b->order, by_bucket, b->fold.nets);
+	return count;
+}
+
+/* Groups of one bucket: its members, then their units, then their rows. */
+static void
+arg_nets(struct board *b)
+{
+	size_t count_at = b->arg_count, groups = 0, count = order_nets(b), end;
+	const struct fold_net *nets = b->fold.nets;
+
+	arg(b, SLICE("0"));
+	for (size_t first = 0; first < count; first = end, groups++) {
+		for (end = first + 1; end < count; end++)
+			if (nets[b->order[end]].bucket != nets[b->order[first]].bucket)
+				break;
+		arg_number(b, nets[b->order[first]].bucket);
+		arg_number(b, (int64_t)(end - first));
+		for (size_t i = first; i < end; i++)
+			arg(b, nets[b->order[i]].member);
+		for (size_t i = first; i < end; i++)
+			arg_number(b, nets[b->order[i]].units);
+		for (size_t i = first; i < end; i++)
+			arg_number(b, nets[b->order[i]].rows);
+	}
+	b->args[count_at] = number(b, (int64_t)groups);
 }
 
 /* The newest bucket that counts; 0 when there is none. */
@@ -338,6 +375,7 @@ args_fill(struct board *b)
 	arg_number(b, BOARD_SHARDS);
 	arg_number(b, divisor);
 	arg_number(b, newest(b));
+	arg_number(b, b->conf->top);
 	arg_positions(b);
 	arg_states(b);
 	arg_nets(b);

@@ -25,6 +25,8 @@ static struct metric metrics[] = {
 	[TALLY_DELETED] = { "sluice_board_rows_total", "reason=\"deleted\"", METRIC_COUNTER, "",
 	    0 },
 	[TALLY_LATE] = { "sluice_board_rows_total", "reason=\"late\"", METRIC_COUNTER, "", 0 },
+	[TALLY_FAR_PAST] = { "sluice_board_rows_total", "reason=\"far_past\"", METRIC_COUNTER,
+	    "", 0 },
 	[TALLY_FAR] = { "sluice_board_rows_total", "reason=\"far_future\"", METRIC_COUNTER, "",
 	    0 },
 	[TALLY_NULL_MEMBER] = { "sluice_board_rows_total", "reason=\"null_member\"",
@@ -46,6 +48,7 @@ leaderboard_open(void *state, const void *config, struct err *err)
 
 	l->config = config;
 	options = (struct redis_options){ .url = l->config->url,
+		.user = l->config->user,
 		.password = l->config->password,
 		.client_name = l->config->client_name };
 	must(l->config->board_count > 0);
@@ -83,9 +86,12 @@ rewrite_start(struct leaderboard *l, const struct redis_server *server, struct e
 
 	if (fate == FATE_DONE)
 		fate = redis_next(l->redis, &reply, err);
-	/* refused: another worker's runs, or a snapshot's child does; asked again later */
-	if (fate == FATE_DONE && reply.kind != REDIS_ERROR)
+	if (fate == FATE_DONE)
+		fate = redis_reply_fate(&reply, err);
+	if (fate == FATE_DONE)
 		memcpy(l->asked, server->run_id, sizeof l->asked);
+	else if (reply.kind == REDIS_ERROR && strcmp(err->code, "ERR") == 0)
+		fate = FATE_DONE; /* another's runs, or a snapshot's child: asked again */
 	redis_reply_free(&reply);
 	return fate;
 }

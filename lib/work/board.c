@@ -26,9 +26,11 @@ boards_fill(struct work *work, struct boards *b)
 			.member = l->boards[i].member,
 			.at = l->boards[i].at,
 			.score = l->boards[i].score,
+			.top = l->boards[i].top,
 			.window_ms = l->boards[i].window_ms,
 			.bucket_ms = l->boards[i].bucket_ms };
 	b->config = (struct leaderboard_config){ .url = l->url,
+		.user = l->user,
 		.password = l->password,
 		.client_name = work->member,
 		.boards = b->boards,

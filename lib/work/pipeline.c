@@ -194,13 +194,14 @@ read_board(struct yaml_node *map, struct pipeline_board *b, struct err *err)
 	*b = (struct pipeline_board){ .window_ms = 600000, .bucket_ms = 10000 };
 	if (map->kind != YAML_MAP)
 		return yaml_error(
-		    map, err, "a board takes key, member, at, score, window, bucket");
+		    map, err, "a board takes key, member, at, score, window, bucket, top");
 	TRY(yaml_text(map, "key", YAML_REQUIRED, &b->key, err));
 	TRY(yaml_text(map, "member", YAML_REQUIRED, &b->member, err));
 	TRY(yaml_text(map, "at", YAML_REQUIRED, &b->at, err));
 	TRY(yaml_text(map, "score", YAML_REQUIRED, &b->score, err));
 	TRY(yaml_duration(map, "window", YAML_OPTIONAL, &b->window_ms, err));
 	TRY(yaml_duration(map, "bucket", YAML_OPTIONAL, &b->bucket_ms, err));
+	TRY(yaml_int(map, "top", YAML_OPTIONAL, 0, 1000000, &b->top, err));
 	if (b->bucket_ms < 1000 || b->window_ms < b->bucket_ms || b->window_ms % b->bucket_ms)
 		return yaml_error(
 		    map, err, "window must be a multiple of bucket, and bucket at least 1s");
@@ -221,12 +222,18 @@ read_leaderboard(struct pipeline *p, struct yaml_node *root, struct err *err)
 		return FATE_DONE;
 	p->has_leaderboard = true;
 	TRY(yaml_text(map, "url", YAML_REQUIRED, &l->url, err));
+	TRY(yaml_text(map, "user", YAML_OPTIONAL, &l->user, err));
 	TRY(yaml_text_or_file(map, "password", YAML_OPTIONAL, &l->password, err));
 	TRY(yaml_seq(map, "boards", YAML_REQUIRED, &boards, err));
 	if (boards->count == 0 || boards->count > PIPELINE_BOARDS_MAX)
 		return yaml_error(boards, err, "1 to %d boards", PIPELINE_BOARDS_MAX);
-	for (; l->board_count < boards->count; l->board_count++)
+	for (; l->board_count < boards->count; l->board_count++) {
 		TRY(read_board(boards->items[l->board_count], &l->boards[l->board_count], err));
+		for (size_t i = 0; i < l->board_count; i++)
+			if (strcmp(l->boards[i].key, l->boards[l->board_count].key) == 0)
+				return yaml_error(boards->items[l->board_count], err,
+				    "another board has this key");
+	}
 	boards->was_read = true;
 	TRY(yaml_int(map, "batch_rows", YAML_OPTIONAL, 1, 100000, &l->batch_rows, err));
 	TRY(yaml_duration(map, "batch_age", YAML_OPTIONAL, &l->batch_age_ms, err));

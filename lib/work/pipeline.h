@@ -19,7 +19,7 @@
 
 enum {
 	PIPELINE_KEYS_MAX = 16,
-	PIPELINE_BOARDS_MAX = 16,
+	PIPELINE_BOARDS_MAX = 256,
 	PIPELINE_PROPERTIES_MAX = 64,
 	PIPELINE_HOSTS_MAX = 8,
 	PIPELINE_TABLES_MAX = 16,
@@ -119,11 +119,12 @@ struct pipeline_board {
 	const char *at;
 	const char *score;
 	int64_t window_ms, bucket_ms;
+	int64_t top; /* members shown; 0: all */
 };
 
 struct pipeline_leaderboard {
-	const char *url; /* redis://[user[:password]@]host:port[/db] */
-	const char *password;
+	const char *url; /* redis://[user[:password]@]host:port[/db], unix:///path */
+	const char *user, *password;
 	struct pipeline_board boards[PIPELINE_BOARDS_MAX];
 	size_t board_count;
 	int64_t batch_rows, batch_age_ms;

@@ -54,6 +54,7 @@ print_sinks(const struct pipeline *p, struct buf *out)
 
 		buf_cstr(out, "leaderboard:\n");
 		pipeline_print_url(out, "  url", l->url);
+		pipeline_print_text(out, "  user", l->user);
 		pipeline_print_secret(out, "  password", l->password);
 		buf_cstr(out, "  boards:\n");
 		for (size_t i = 0; i < l->board_count; i++) {
@@ -64,6 +65,8 @@ print_sinks(const struct pipeline *p, struct buf *out)
 			buf_printf(out,
 			    "      window: %" PRId64 "ms\n      bucket: %" PRId64 "ms\n",
 			    l->boards[i].window_ms, l->boards[i].bucket_ms);
+			if (l->boards[i].top)
+				buf_printf(out, "      top: %" PRId64 "\n", l->boards[i].top);
 		}
 		buf_printf(out, "  batch_rows: %" PRId64 "\n  batch_age: %" PRId64 "ms\n",
 		    l->batch_rows, l->batch_age_ms);

@@ -28,6 +28,7 @@ clients_open(struct survey *s, struct err *err)
 		.total_timeout_ms = 120000,
 		.response_max = RESPONSE_MAX };
 	struct redis_options redis = { .url = p->leaderboard.url,
+		.user = p->leaderboard.user,
 		.password = p->leaderboard.password };
 	enum fate fate = kafka_admin_open(&s->admin, &kafka, CALL_MS, err);
 

@@ -3,13 +3,16 @@
 
 Records are produced straight into the enriched topic, as enrich would write them; what the
 board must show is computed from them here, with Decimal, and read with redis-py."""
+import atexit
 import base64
 import decimal
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,7 +31,13 @@ BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
 KAFKA = os.environ["SLUICE_KAFKA"]
 PARTITIONS = 4
 SCORES = {"play": "1", "finish": "1", "click": "0.2", "pause": "0"}
-SCORE = "CASE event_type WHEN 'play' THEN 1 WHEN 'finish' THEN 1 WHEN 'click' THEN 0.2 ELSE 0 END"
+
+
+def score_sql(scores):
+    return "CASE event_type " + " ".join(f"WHEN '{kind}' THEN {score}" for kind, score in scores.items()) + " ELSE 0 END"
+
+
+SCORE = score_sql(SCORES)
 
 PIPELINE = """
 name: {name}
@@ -38,11 +47,12 @@ source: {{prefix: pg}}
 enrich: {{sql: board.sql, topic: {name}.enriched, partitions: {partitions}, key: [id], identity: [at, id]}}
 leaderboard:
   url: {redis}
+{login}
   batch_rows: {batch_rows}
   boards:
 {boards}
 """
-BOARD = """    - {{key: "{key}", member: "{member}", at: at, score: "{score}", window: {window}s, bucket: {bucket}s}}
+BOARD = """    - {{key: "{key}", member: "{member}", at: at, score: "{score}", window: {window}s, bucket: {bucket}s, top: {top}}}
 """
 
 
@@ -52,22 +62,41 @@ def free_port():
         return s.getsockname()[1]
 
 
+@functools.cache
+def clock_shim():
+    library = pathlib.Path(tempfile.mkdtemp(prefix="sluice-clock-")) / "clock.so"
+    atexit.register(shutil.rmtree, library.parent)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests/integration/clock.c", "-ldl"], check=True)
+    return str(library)
+
+
 class Redis:
-    """A redis-server of this test alone: it may be killed, flushed and torn."""
+    """A redis-server of this test alone: it may be killed, flushed and torn, and its clock set."""
 
     def __init__(self, folder, *options):
-        self.folder, self.port, self.options = pathlib.Path(folder), free_port(), options
-        self.process = None
+        self.folder, self.port, self.options, self.process = pathlib.Path(folder), free_port(), options, None
+        self.env = {**os.environ, "LD_PRELOAD": clock_shim(), "CLOCK_FILE": str(self.folder / "clock")}
+        self.set_clock(0)
         self.start()
 
-    def start(self, *more):
+    def set_clock(self, ahead_s):
+        """From now on this Redis' wall clock is so much ahead of the machine's."""
+        self.ahead_s = ahead_s
+        with open(os.open(self.folder / "clock", os.O_RDWR | os.O_CREAT), "wb", buffering=0) as file:  # in place: it is mapped
+            file.write(ahead_s.to_bytes(8, "little", signed=True))
+
+    def now(self):
+        return time.time() + self.ahead_s
+
+    def start(self, *more, answers=True):
         with open(self.folder / "redis.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
                  "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", *self.options, *more],
-                stdout=log, stderr=log)
+                stdout=log, stderr=log, env=self.env)
         self.client = redis.Redis(port=self.port, decode_responses=True, protocol=2)
-        wait(self.answers, 20, "redis-server starts")
+        if answers:
+            wait(self.answers, 20, "redis-server starts")
         return self
 
     def answers(self):
@@ -132,17 +161,20 @@ class Worker:
 class World:
     """Topic, pipeline file and model. One row is (member, at in ms, kind) or None when deleted."""
 
-    def __init__(self, folder, server, window=600, bucket=10, members=("member",), batch_rows=500, score=SCORE):
+    def __init__(self, folder, server, window=600, bucket=10, members=("member",), batch_rows=500, score=None,
+                 scores=SCORES, top=0):
         self.folder, self.server = pathlib.Path(folder), server
         self.name = f"board-{uuid.uuid4().hex[:8]}"
-        self.window, self.bucket, self.boards = window, bucket, {f"{self.name}:{m}": m for m in members}
+        self.window, self.bucket, self.top, self.scores = window, bucket, top, scores
+        self.boards = {f"{self.name}:{m}": m for m in members}
         self.rows, self.counts, self.ends = {}, [0] * PARTITIONS, [0] * PARTITIONS
         self.random = random.Random(int(os.environ.get("SLUICE_SEED", "1")))
         self.members = [str(uuid.UUID(int=self.random.getrandbits(128))) for _ in range(40)]
         self.database = self.name.replace("-", "_")
         self.make_database()
         self.file = self.folder / "board.yaml"
-        self.write_pipeline(server.url, batch_rows, score)
+        self.login = ""
+        self.write_pipeline(server.url, batch_rows, score or score_sql(scores))
         self.make_topic()
         self.workers = []
 
@@ -156,11 +188,12 @@ class World:
         (self.folder / "board.sql").write_text("SELECT id, member, kind AS event_type, at, note, ratio FROM rows\n")
 
     def write_pipeline(self, url, batch_rows, score):
-        boards = "".join(BOARD.format(key=key, member=member, score=score, window=self.window, bucket=self.bucket)
+        boards = "".join(BOARD.format(key=key, member=member, score=score, window=self.window, bucket=self.bucket,
+                                      top=self.top)
                          for key, member in self.boards.items())
         self.file.write_text(PIPELINE.format(
             name=self.name, host=os.environ["SLUICE_PG_HOST"], port=os.environ["SLUICE_PG_PORT"],
-            database=self.database, kafka=KAFKA, partitions=PARTITIONS, redis=url, batch_rows=batch_rows,
+            database=self.database, kafka=KAFKA, partitions=PARTITIONS, redis=url, batch_rows=batch_rows, login=self.login,
             boards=boards))
 
     def make_topic(self):
@@ -223,7 +256,7 @@ class World:
         return {"id": id, "member": member, "event_type": kind, "at": when, "note": "é\"\\ " * 5, "ratio": 0.5}
 
     def some_row(self, behind_s, ahead_s):
-        at = int(time.time() * 1000) + self.random.randint(-behind_s * 1000, ahead_s * 1000)
+        at = int(self.server.now() * 1000) + self.random.randint(-behind_s * 1000, ahead_s * 1000)
         return (self.random.choice(self.members), at, self.random.choice(list(SCORES)))
 
     def send_some(self, count, ids=3000, behind_s=700, ahead_s=60, deletes=0.1):
@@ -247,15 +280,21 @@ class World:
         watermark, members = pipe.execute()
         return int(watermark or 0), dict(members)
 
-    def expected(self, key, watermark):
+    def expected(self, key, watermark, number=float):
         low, high = watermark - (self.window - self.bucket) * 1000, watermark + self.bucket * 1000
         sums = {}
         for row in self.rows.values():
             if row is None or row[0] is None or row[1] is None or not low <= row[1] < high:
                 continue
             member = row[0] if self.boards[key] == "member" else row[2]
-            sums[member] = sums.get(member, decimal.Decimal(0)) + decimal.Decimal(SCORES[row[2]])
-        return {member: float(total) for member, total in sums.items()}
+            sums[member] = sums.get(member, decimal.Decimal(0)) + decimal.Decimal(self.scores[row[2]])
+        best = sorted(sums.items(), key=lambda item: (item[1], item[0]), reverse=True)
+        return {member: number(total) for member, total in best[:self.top or None]}
+
+    def units(self, key, scale):
+        """{K}:sum as it stands: exact where the ZSET's doubles no longer are."""
+        return {m: decimal.Decimal(v.split()[0]).scaleb(-scale)
+                for m, v in self.server.client.hgetall(f"{{{key}}}:sum").items()}
 
     def positions(self, key):
         held = self.server.client.hgetall(f"{{{key}}}:pos")
@@ -267,18 +306,20 @@ class World:
         except redis.exceptions.RedisError:
             return False
 
+    def on_time(self):
+        return all(abs(self.read(key)[0] - self.server.now() * 1000) < (self.bucket + 5) * 1000 for key in self.boards)
+
     def exact(self, seconds=60):
         """Waits until all records are counted; then every board equals the model. The model is
         compared at the watermark that stands with the ZSET in one MULTI."""
         end = time.monotonic() + seconds
-        while not self.caught_up():
+        while not (self.caught_up() and self.on_time()):
             assert time.monotonic() < end, (f"positions {[self.positions(k) for k in self.boards]}, ends {self.ends}: "
                                             + "".join(w.log.read_text()[-1500:] for w in self.workers))
             assert all(w.process.poll() in (None, 0) for w in self.workers), self.workers[-1].log.read_text()[-1500:]
             time.sleep(0.1)
         for key in self.boards:
             watermark, shown = self.read(key)
-            assert abs(watermark - time.time() * 1000) < (self.bucket + 5) * 1000
             wanted = self.expected(key, watermark)
             assert shown == wanted, {m: (shown.get(m), wanted.get(m)) for m in set(shown) | set(wanted)
                                      if shown.get(m) != wanted.get(m)}
