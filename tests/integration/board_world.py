@@ -5,6 +5,7 @@ Records are produced straight into the enriched topic, as enrich would write the
 board must show is computed from them here, with Decimal, and read with redis-py."""
 import atexit
 import base64
+import collections
 import decimal
 import functools
 import hashlib
@@ -162,13 +163,14 @@ class World:
     """Topic, pipeline file and model. One row is (member, at in ms, kind) or None when deleted."""
 
     def __init__(self, folder, server, window=600, bucket=10, members=("member",), batch_rows=500, score=None,
-                 scores=SCORES, top=0):
+                 scores=SCORES, top=0, seed=None):
         self.folder, self.server = pathlib.Path(folder), server
         self.name = f"board-{uuid.uuid4().hex[:8]}"
         self.window, self.bucket, self.top, self.scores = window, bucket, top, scores
         self.boards = {f"{self.name}:{m}": m for m in members}
         self.rows, self.counts, self.ends = {}, [0] * PARTITIONS, [0] * PARTITIONS
-        self.random = random.Random(int(os.environ.get("SLUICE_SEED", "1")))
+        self.random = random.Random(int(os.environ.get("SLUICE_SEED", "1")) if seed is None else seed)
+        self.history = collections.deque(maxlen=500)
         self.members = [str(uuid.UUID(int=self.random.getrandbits(128))) for _ in range(40)]
         self.database = self.name.replace("-", "_")
         self.make_database()
@@ -243,7 +245,14 @@ class World:
         self.producer.poll(0)
         if model:
             self.rows[id] = row
+            self.history.append((id, row))
         return version
+
+    def send_again(self, count):
+        """The last changes once more, as Debezium does after a crash: through their old states."""
+        for id, row in list(self.history)[-count:]:
+            self.send(id, row)
+        self.flush()
 
     def delivered(self, error, message):
         assert error is None, error

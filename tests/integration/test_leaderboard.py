@@ -14,7 +14,7 @@ import pytest
 
 from board_world import BIN, SCORE, SCORES, Redis, World, score_sql, wait
 
-KILLS = int(os.environ.get("SLUICE_KILLS", "3"))
+KILLS = int(os.environ.get("SLUICE_KILLS", "1"))  # tests/fault has more
 
 
 @pytest.fixture
@@ -181,20 +181,6 @@ def test_malformed_rows_are_buried_and_their_neighbours_count(make):
     consumer.close()
     assert sorted(m.key() for m in letters) == [b'{"id":%d}' % (1000 + i) for i in range(4)]
     assert worker.stop() == 0
-
-
-def test_two_workers_on_four_partitions_are_killed_and_nothing_counts_twice(make):
-    world = make()
-    workers = [world.worker(0), world.worker(1)]
-    for n in range(KILLS):
-        world.send_some(1500)
-        time.sleep(world.random.random() * 2)
-        workers[n % 2].kill()
-        world.send_some(500)
-        workers[n % 2].start()
-    world.send_some(500)
-    world.exact(120)
-    assert [w.stop() for w in workers] == [0, 0]
 
 
 def test_redis_is_killed(make, server):
