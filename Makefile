@@ -76,8 +76,8 @@ $(CHSERVER): $(CHSERVER_C:%.c=$(OUT)/%.o) $(LIB_A)
 # --- tests ---
 unit: $(UNIT_BIN) ## run the unit tests (cmocka)
 	@for t in $(UNIT_BIN); do $$t > $$t.log 2>&1 && echo "ok   $${t#$(OUT)/tests/}" || { cat $$t.log; echo "FAIL $$t"; exit 1; }; done
-golden: $(TOOL_BIN) ## real Debezium events in, normalised changes out
-	@sh tests/golden/run.sh $(OUT)
+golden: $(TOOL_BIN) $(BIN)/sluicectl ## real Debezium events in, normalised changes out
+	@sh tests/golden/run.sh $(OUT) $(BIN)
 # Each fuzzer runs for FUZZ_TIME seconds from its corpus; what crashes is left beside the binary.
 FUZZ_TIME ?= 60
 FUZZ_OUT := build/fuzz

@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "call.h"
+#include "tools.h"
 #include "work/bootstrap.h"
 #include "work/check.h"
 #include "work/worker.h"
@@ -12,6 +13,7 @@
 struct command {
 	const char *name, *summary;
 	int (*run)(struct call *call, struct err *err);
+	int (*main)(int argc, char **argv); /* has options of its own */
 };
 
 void
@@ -77,6 +79,10 @@ static const struct command commands[] = {
 	{ "reset",
 	    "PIPELINE.yaml WORKER --to earliest|OFFSET: move a stopped worker's position",
 	    run_reset },
+	{ "decode", "Debezium events on standard input as changes (decode --help)", NULL,
+	    decode_main },
+	{ "try", "the pipeline's SQL over events on standard input (try --help)", NULL,
+	    try_main },
 };
 
 static void
@@ -127,6 +133,9 @@ main(int argc, char **argv)
 	struct err err = { 0 };
 	int code;
 
+	command = argc > 1 ? command_find(argv[1]) : NULL;
+	if (command && command->main)
+		return command->main(argc - 1, argv + 1);
 	if (options_parse(&table, argc, argv, &verdict, &err) != FATE_DONE)
 		return call_fail(&err);
 	if (verdict == OPTIONS_EXIT_OK) {

@@ -278,14 +278,15 @@ collate(struct sql_compiler *c, const json_t *body)
 	node = sql_node_new(c, NODE_RELABEL, arg->type, arg->location);
 	node->collation = COLLATION_C;
 	node->collation_explicit = true;
-	if (sql_type_kind(arg->type) == KIND_UNKNOWN && arg->kind == NODE_CONST) {
-		node->kind = NODE_CONST; /* still without a type */
+	if (sql_type_kind(arg->type) != KIND_UNKNOWN &&
+	    !sql_type_is_string((int)arg->type.kind))
+		return sql_no(c, sql_node_location(body),
+		    "collations are not supported by type %s", sql_type_words(arg->type));
+	if (arg->kind == NODE_CONST) { /* one without a type still is */
+		node->kind = NODE_CONST;
 		node->value = arg->value;
 		return node;
 	}
-	if (!sql_type_is_string((int)arg->type.kind))
-		return sql_no(c, sql_node_location(body),
-		    "collations are not supported by type %s", sql_type_words(arg->type));
 	node->args = sql_alloc(c, sizeof(*node->args));
 	node->args[node->argc++] = arg;
 	return node;

@@ -14,15 +14,15 @@ struct line {
 	bool untyped;     /* a value stands as its JSON does */
 };
 
-static void
-put_error(struct buf *out, const char *stage, const struct err *err)
+void
+describe_error(struct buf *out, const char *stage, const char *class, const char *message)
 {
 	buf_cstr(out, "{\"error\":{\"stage\":");
 	json_quote(out, slice_str(stage));
 	buf_cstr(out, ",\"class\":");
-	json_quote(out, slice_str(err->code[0] ? err->code : fate_name(err->fate)));
+	json_quote(out, slice_str(class));
 	buf_cstr(out, ",\"message\":");
-	json_quote(out, slice_str(err->what));
+	json_quote(out, slice_str(message));
 	buf_cstr(out, "}}");
 }
 
@@ -173,6 +173,21 @@ put_member(
 	return FATE_DONE;
 }
 
+/* Columns that the caller knows and the row lacks. */
+static void
+put_missing(struct line *line, struct slice row)
+{
+	for (size_t i = 0; i < line->types.count; i++) {
+		struct slice name = slice_str(line->types.columns[i].name);
+
+		if (json_member(row, name).p)
+			continue;
+		if (line->unset.len)
+			buf_byte(&line->unset, ',');
+		json_quote(&line->unset, name);
+	}
+}
+
 static enum fate
 put_row(struct line *line, struct slice row, bool list, struct err *err)
 {
@@ -189,6 +204,8 @@ put_row(struct line *line, struct slice row, bool list, struct err *err)
 		if (put_member(line, &walk, list, &first, err) != FATE_DONE)
 			return err->fate;
 	buf_byte(line->out, '}');
+	if (list)
+		put_missing(line, row);
 	return FATE_DONE;
 }
 
@@ -267,7 +284,8 @@ describe_event(struct buf *out, struct slice key, struct slice value,
 		fate = put_change(&line, key, &change, &err);
 	if (fate != FATE_DONE) {
 		out->len = start;
-		put_error(out, "decode", &err);
+		describe_error(
+		    out, "decode", err.code[0] ? err.code : fate_name(err.fate), err.what);
 	}
 	buf_finish(&line.unset);
 	arena_rewind(arena, mark);

@@ -6,7 +6,8 @@
  * true and false, arrays as arrays, all else as strings. Types come from the caller
  * or from the event's schema; without either a value stands as its JSON does, and
  * "typed":false says so. What has no op is {"op":null,"kind":"tombstone"|"control"}.
- * Columns that are not known are listed in unset instead of shown. A bad
+ * Columns that are not known are listed in unset instead of shown, and so are those
+ * that the caller knows and the row lacks. A bad
  * event is {"error":{"stage","class","message"}}: there is no failure. */
 #ifndef WIRE_DESCRIBE_H
 #define WIRE_DESCRIBE_H
@@ -26,5 +27,8 @@ struct describe_types {
  * key is shown. The arena holds decoded values for the while. */
 void describe_event(struct buf *out, struct slice key, struct slice value,
     struct describe_types types, struct arena *arena);
+
+/* {"error":{...}}, for other stages too. */
+void describe_error(struct buf *out, const char *stage, const char *class, const char *message);
 
 #endif

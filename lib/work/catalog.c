@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "work/lines.h"
 #include "work/statements.h"
 #include "work/worker.h"
 
@@ -114,22 +115,52 @@ config_halt(const struct pipeline *pipeline, enum fate fate, struct err *err)
 }
 
 enum fate
-query_open(struct pg *pg, const struct pipeline *pipeline, struct sql_query **ret_query,
+catalog_open(struct pg *pg, const struct pipeline *pipeline, struct sql_catalog **ret_catalog,
     struct err *err)
 {
 	struct sql_tables tables = { 0 };
-	struct sql_catalog *catalog = NULL;
-	struct sql_query *query = NULL;
 	enum fate fate = sql_query_tables(pipeline->enrich.sql, &tables, err);
 
 	if (fate == FATE_DONE)
-		fate = catalog_ask(pg, &tables, &catalog, err);
-	if (fate == FATE_DONE)
-		fate = sql_query_compile(catalog, pipeline->enrich.sql, &query, err);
-	if (fate == FATE_DONE)
-		fate = query_crosscheck(pg, pipeline, query, err);
+		fate = catalog_ask(pg, &tables, ret_catalog, err);
 	sql_tables_free(&tables);
+	return config_halt(pipeline, fate, err);
+}
+
+enum fate
+catalog_read(const char *path, struct sql_catalog **ret_catalog, struct err *err)
+{
+	struct buf text = { 0 };
+	enum fate fate = file_read(path, &text, err);
+
+	if (fate == FATE_DONE && sql_catalog_parse(buf_view(&text), ret_catalog, err))
+		fate = err_wrap(err, "%s", path);
+	buf_finish(&text);
+	return fate;
+}
+
+enum fate
+query_compile(const struct sql_catalog *catalog, const struct pipeline *pipeline,
+    struct sql_query **ret_query, struct err *err)
+{
+	return config_halt(
+	    pipeline, sql_query_compile(catalog, pipeline->enrich.sql, ret_query, err), err);
+}
+
+enum fate
+query_open(struct pg *pg, const struct pipeline *pipeline, struct sql_query **ret_query,
+    struct err *err)
+{
+	struct sql_catalog *catalog = NULL;
+	struct sql_query *query = NULL;
+	enum fate fate = catalog_open(pg, pipeline, &catalog, err);
+
+	if (fate == FATE_DONE)
+		fate = query_compile(catalog, pipeline, &query, err);
 	sql_catalog_free(catalog);
+	if (fate != FATE_DONE)
+		return fate;
+	fate = query_crosscheck(pg, pipeline, query, err);
 	if (fate != FATE_DONE) {
 		sql_query_free(query);
 		return config_halt(pipeline, fate, err);

@@ -20,6 +20,17 @@ enum fate postgres_open(const struct pipeline *pipeline, const char *application
 enum fate catalog_ask(struct pg *pg, const struct sql_tables *tables,
     struct sql_catalog **ret_catalog, struct err *err) NODISCARD;
 
+/* What the live Postgres says of the query's tables; or a file that holds the same
+ * document (sql/postgres/catalog.sql writes it). */
+enum fate catalog_open(struct pg *pg, const struct pipeline *pipeline,
+    struct sql_catalog **ret_catalog, struct err *err) NODISCARD;
+enum fate catalog_read(
+    const char *path, struct sql_catalog **ret_catalog, struct err *err) NODISCARD;
+
+/* Without a cross-check. */
+enum fate query_compile(const struct sql_catalog *catalog, const struct pipeline *pipeline,
+    struct sql_query **ret_query, struct err *err) NODISCARD;
+
 enum fate query_open(struct pg *pg, const struct pipeline *pipeline,
     struct sql_query **ret_query, struct err *err) NODISCARD;
 

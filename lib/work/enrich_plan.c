@@ -90,14 +90,23 @@ enum fate
 enrich_plan_open(struct pg *pg, const struct pipeline *pipeline, struct enrich_plan **ret_plan,
     struct err *err)
 {
+	struct sql_query *query;
+	enum fate fate = query_open(pg, pipeline, &query, err);
+
+	return fate == FATE_DONE ? enrich_plan_of(query, pipeline, ret_plan, err) : fate;
+}
+
+enum fate
+enrich_plan_of(struct sql_query *query, const struct pipeline *pipeline,
+    struct enrich_plan **ret_plan, struct err *err)
+{
 	struct enrich_plan *plan = calloc(1, sizeof *plan);
 	enum fate fate;
 
 	must(plan);
 	plan->pipeline = pipeline;
-	fate = query_open(pg, pipeline, &plan->query, err);
-	if (fate == FATE_DONE)
-		fate = sources_fill(plan, err);
+	plan->query = query;
+	fate = sources_fill(plan, err);
 	if (fate == FATE_DONE)
 		fate = list_fill(plan, &pipeline->enrich.key, &plan->key, err);
 	if (fate == FATE_DONE)

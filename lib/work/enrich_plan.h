@@ -44,6 +44,9 @@ struct enrich_plan {
 /* Asks Postgres. RETRY: it cannot be reached. HALT with code CONFIG. */
 enum fate enrich_plan_open(struct pg *pg, const struct pipeline *pipeline,
     struct enrich_plan **ret_plan, struct err *err) NODISCARD;
+/* The same for a compiled query, which the plan takes over, also when it fails. */
+enum fate enrich_plan_of(struct sql_query *query, const struct pipeline *pipeline,
+    struct enrich_plan **ret_plan, struct err *err) NODISCARD;
 void enrich_plan_free(struct enrich_plan *plan); /* accepts NULL */
 
 #endif

@@ -145,3 +145,4 @@ tm + d
 (CASE WHEN i4 > 0 THEN '[[[]]]' ELSE '["\ud800", 1]' END)::json -> 1
 date_trunc('month', (CASE WHEN n > 1 THEN '2024-02-29' ELSE '4714-11-24 BC' END)::date)
 (1 IS DISTINCT FROM NULL)
+((NULL::jsonb ->> 'c') COLLATE "C" < concat_ws(t, NULLIF(1, i8::int4)))

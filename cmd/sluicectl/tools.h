@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools.h -- the commands that read standard input and need no Kafka; each has options
+ * of its own. argv[0] is the command's name. */
+#ifndef SLUICECTL_TOOLS_H
+#define SLUICECTL_TOOLS_H
+
+#include "base/err.h"
+
+int decode_main(int argc, char **argv);
+int try_main(int argc, char **argv);
+
+/* Says why on standard error; the exit code. */
+int tool_fail(const char *command, const struct err *err);
+
+#endif
