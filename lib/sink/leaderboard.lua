@@ -238,6 +238,8 @@ end
 in_chunks('ZREM', board, gone)
 in_chunks('ZADD', board, scores)
 
+if top == 0 then call('UNLINK', prefix .. 'all') end -- of a time when there was a top
+
 -- a board that somebody deleted or wrote into is written anew
 local whole = call('ZCARD', board) == call('HLEN', sum_key)
 if not whole then

@@ -106,6 +106,8 @@ def test_a_clock_that_ran_ahead_is_made_up_for(make, server):
     server.set_clock(1800)
     world.send_some(200, behind_s=300)
     assert world.exact()
+    server.set_clock(10 * 365 * 86400)
+    assert world.exact() == {}
     server.set_clock(0)
     assert world.exact()
     world.send_some(200)
@@ -293,10 +295,10 @@ def test_an_answer_that_is_lost_is_no_second_count(make, server):
     world.worker()
     world.send_some(500)
     world.exact()
-    cutter.want = 6
+    cutter.want = 3
     world.send_some(4000)
     world.exact(90)
-    assert cutter.cuts == 6
+    assert cutter.cuts == 3
     cutter.listener.close()
 
 
@@ -337,12 +339,14 @@ def test_only_the_top_is_shown_and_a_damaged_board_is_mended(make, server):
     server.client.delete(key)
     wait(lambda: server.client.zcard(key) == 5, 20, "it is there again")
     world.exact()
-    assert worker.stop() == 0
-    world.top = 0
-    world.write_pipeline(server.url, 500, score_sql(world.scores))
-    worker.start()
-    wait(lambda: server.client.zcard(key) == len(world.members), 20, "all of them")
-    world.exact()
+    for top, size in ((0, len(world.members)), (7, 7), (0, len(world.members))):
+        assert worker.stop() == 0
+        world.top = top
+        world.write_pipeline(server.url, 500, score_sql(world.scores))
+        worker.start()
+        world.send_some(300)
+        wait(lambda: server.client.zcard(key) == size, 20, f"{size} of them")
+        world.exact()
     server.client.zadd(key, {"an intruder": 5000})
     server.client.zrem(key, world.members[0], world.members[1])
     wait(lambda: server.client.zscore(key, "an intruder") is None, 20, "the intruder is gone")

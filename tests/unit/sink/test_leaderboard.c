@@ -227,6 +227,13 @@ only_a_greater_version_keeps_a_record_out(void **state)
 	row = fold_row(&fold, 0, SLICE("deleted"));
 	fold_found(&fold.rows[row], &old, 0);
 	assert_false(fold_apply(&fold, row, &s));
+	old.version = UINT64_MAX - 1; /* neighbours that a double does not tell apart */
+	s.version = UINT64_MAX - 2;
+	row = fold_row(&fold, 0, SLICE("big"));
+	fold_found(&fold.rows[row], &old, 0);
+	assert_false(fold_apply(&fold, row, &s));
+	s.version = UINT64_MAX;
+	assert_true(fold_apply(&fold, row, &s));
 	fold_finish(&fold);
 }
 
