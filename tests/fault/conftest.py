@@ -29,6 +29,8 @@ def _servers(stack):
 def _stream(stack, tmp_path_factory):
     stream = Stream(tmp_path_factory.mktemp("faults")).start()
     yield stream
+    stream.verify_due = True
+    stream.check()
     codes = stream.stop()
     assert all(code == 0 for code in codes.values()), f"exit codes {codes}: logs in {stream.folder}"
 
@@ -38,6 +40,7 @@ def stream(_stream, request):
     """The pipeline with everything running, whatever the run before did to it."""
     sinks = getattr(request.module, "SINKS", ())
     _stream.mend(sinks)
+    _stream.verify_due = request.node.callspec.params.get("seed") == SEED + RUNS - 1
     yield _stream
     _stream.mend(sinks)
 

@@ -18,7 +18,8 @@ up, one worker of each wanted kind. A test may stop, kill and start workers and 
 likes, and leaves nothing behind. A run is one seed; SLUICE_FAULT_N (3) says how many,
 SLUICE_FAULT_SEED which is the first, SLUICE_FAULT_LOG which file gets a line a run:
 `make fault NAME=http_kill N=20` sets all three. What enrich wrote is compared by audit.py; a
-running sink is compared with Postgres by its check_NAME."""
+running sink is compared with Postgres by its check_NAME. Behind a fault's last run, and when the
+session ends, `sluicectl verify` compares everything."""
 import collections
 import concurrent.futures
 import os
@@ -47,7 +48,7 @@ class Stream(Pipeline):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.sinks = ()
+        self.sinks, self.verify_due = (), True
         self.restarts = collections.Counter()
 
     def start(self):
@@ -179,6 +180,13 @@ class Stream(Pipeline):
         words = {tp.partition: (tp.metadata or "").split() for tp in result.topic_partitions}
         return {p: ((int(w[1]), int(w[2])), int(w[3])) for p, w in words.items() if w}
 
+    def transaction_is_open(self):
+        """Records of the enriched topic that are not decided: read committed ends before them."""
+        committed = Pipeline.ends(self, ENRICHED)
+        asked = {confluent_kafka.TopicPartition(ENRICHED, p): confluent_kafka.admin.OffsetSpec.latest() for p in committed}
+        futures = self.admin.list_offsets(asked, isolation_level=confluent_kafka.IsolationLevel.READ_UNCOMMITTED)
+        return any(f.result(10).offset > committed[tp.partition] for tp, f in futures.items())
+
     def behind(self, worker, topic, ends):
         self.supervise()
         try:
@@ -240,6 +248,8 @@ class Stream(Pipeline):
         found = {"changes": self.audit.at_least_once(gap), "replayed": self.audit.source.replayed}
         if self.sinks:
             self.caught_up()
+        if self.verify_due:
+            run(BIN / "sluicectl", "verify", PIPELINE, "--timeout", f"{PATIENCE}s", "--settle", "30s", timeout=240)
         for sink, look in (("clickhouse", self.check_clickhouse), ("leaderboard", self.check_board),
                            ("http", self.check_receiver)):
             if sink in self.sinks:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluice-enrich killed, stopped, joined by others and asked to leave, while records come."""
+import os
 import random
 import signal
 import time
 
-from engagement import SOURCE, wait_for
+import confluent_kafka
+
+from engagement import ENRICHED, SOURCE, wait_for
 from lookup import Lookup
 
 
@@ -16,6 +19,32 @@ def test_enrich_kill(stream, seed):
         stream.workers["enrich"].kill()
         stream.workers["enrich"].start()
     stream.check(generate)
+
+
+def test_enrich_dead_transaction(stream, seed):
+    """The predecessor died with records and offsets in an open transaction: its successor ends that
+    before it asks where the group stands, rather than wait a minute until it expires."""
+    enrich, broker = stream.workers["enrich"], {"bootstrap.servers": os.environ["SLUICE_KAFKA"]}
+    stream.generate(50, seed).process.wait(timeout=30)
+    stream.caught_up()
+    enrich.kill()
+    stream.generate(200, seed).process.wait(timeout=30)
+    dead = confluent_kafka.Producer({**broker, "transactional.id": "engagement.enrich-0", "transaction.timeout.ms": 60000})
+    dead.init_transactions(20)
+    dead.begin_transaction()
+    ends = stream.ends(SOURCE)
+    for partition in ends:
+        dead.produce(ENRICHED, key='{"id":-1}', value="torn", partition=partition)
+    dead.flush(20)
+    group = confluent_kafka.Consumer({**broker, "group.id": "engagement.enrich"})
+    dead.send_offsets_to_transaction([confluent_kafka.TopicPartition(SOURCE, p, end) for p, end in ends.items()],
+                                     group.consumer_group_metadata(), 20)
+    group.close()
+    began = time.monotonic()
+    enrich.start()
+    stream.check()
+    assert time.monotonic() - began < 50, "it waited until the transaction expired"
+    del dead  # kept until here: a client that closes would abort it
 
 
 def test_enrich_stop_zombie(stream, seed):

@@ -2,6 +2,7 @@
 """sluice-enrich reaches its broker through a proxy that cuts, stalls, delays and forgets."""
 import os
 import random
+import re
 import time
 
 import pytest
@@ -63,12 +64,17 @@ def test_proxy_cut(proxied, _proxy, seed):
 def _each_end(proxied, proxy, generate, act, name):
     """Does it again and again while transactions end, until the generator is done."""
     before = proxy.counts[name]
+    log = proxied.workers["enrich"].log
+    log_before = log.stat().st_size
     while generate.process.poll() is None:
         act()
         time.sleep(0.4)
     proxy.calm()
     proxied.check(generate)
     assert proxy.counts[name] > before, f"no EndTxn was {name}"
+    # A producer whose EndTxn was sent twice is replaced, or one that was fenced meanwhile.
+    said = log.read_bytes()[log_before:].decode(errors="replace")
+    assert re.search("ROTATED|FENCED|INVALID_TXN_STATE|event=abort", said), said
 
 
 def test_proxy_late_end(proxied, _proxy, seed):

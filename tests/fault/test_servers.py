@@ -23,6 +23,7 @@ def test_postgres_restart(stream, seed):
     assert generate.process.wait(timeout=60) == 0, generate.tail()
     lookup = Lookup()
     lookup.hold()
+    assert not stream.transaction_is_open(), "a transaction is open while Postgres is asked"
     time.sleep(dice.uniform(0, 0.5))
     if dice.random() < 0.5:
         stream.kill_server("postgres")
