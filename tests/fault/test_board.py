@@ -62,8 +62,8 @@ def redis_dies(world, dice):
 
 def tail_is_torn(world, dice):
     world.server.kill()
-    tail = max(world.folder.glob("appendonlydir/*.incr.aof"), key=lambda p: p.stat().st_mtime)
-    os.truncate(tail, max(0, tail.stat().st_size - dice.randrange(1, 30000)))
+    tail = max(world.folder.glob("appendonlydir/*.incr.aof"), key=lambda p: int(p.name.split(".")[2]))
+    os.truncate(tail, max(0, tail.stat().st_size - dice.randrange(1, 30000)))  # the file that was written last
     world.server.start()
 
 
