@@ -62,6 +62,68 @@ def test_every_kind_of_change(mirror):
     assert sorted(ops) == sorted([("c", order, 1), ("d", order, 0), ("c", order + 1000000, 1), ("d", order + 1000000, 0)])
 
 
+def ends_with(mirror, code, words):
+    """The worker stops by itself."""
+    assert mirror.worker.process.wait(timeout=40) == code, mirror.worker.tail()
+    assert all(word in mirror.worker.tail(3) for word in words), mirror.worker.tail(3)
+
+
+def rename_someone(name):
+    with postgres() as pg:
+        pg.execute("UPDATE inventory.customers SET last_name = %s WHERE id = 1", (name,))
+
+
+def test_a_column_that_clickhouse_gets_takes_its_default(mirror):
+    with clickhouse() as client:
+        client.command("ALTER TABLE inventory.customers ADD COLUMN note String DEFAULT 'none'")
+        try:
+            rename_someone("Default")
+            mirror.caught_up()
+            assert client.query("SELECT last_name, note FROM inventory.customers FINAL WHERE id = 1").first_row == ("Default", "none")
+        finally:
+            client.command("ALTER TABLE inventory.customers DROP COLUMN note")
+    mirror.check_tables()
+
+
+def test_a_column_that_clickhouse_loses_stops_the_worker(mirror):
+    with clickhouse() as client:
+        client.command("ALTER TABLE inventory.customers DROP COLUMN email")
+        try:
+            rename_someone("Dropped")
+            ends_with(mirror, 4, ["inventory.customers", "no column email"])
+            mirror.worker.start()
+            ends_with(mirror, 2, ["inventory.customers", "no column email"])
+        finally:
+            client.command("ALTER TABLE inventory.customers ADD COLUMN email String AFTER last_name")
+    mirror.worker.start()
+    with postgres() as pg:
+        pg.execute("UPDATE inventory.customers SET email = email")  # what was dropped is gone in ClickHouse
+    mirror.check()
+
+
+def test_a_column_that_postgres_gets_is_asked_for(mirror):
+    with postgres() as pg, clickhouse() as client:
+        pg.execute("ALTER TABLE inventory.customers ADD COLUMN city text")
+        try:
+            pg.execute("UPDATE inventory.customers SET city = 'Lagos' WHERE id = 1")
+            ends_with(mirror, 3, ["inventory.customers has a new column city"])
+            mirror.worker.start()
+            ends_with(mirror, 2, ["no column city"])
+            client.command("ALTER TABLE inventory.customers ADD COLUMN city Nullable(String)")
+            mirror.worker.start()
+            mirror.caught_up()
+            assert client.query("SELECT city FROM inventory.customers FINAL WHERE id = 1").first_row == ("Lagos",)
+            mirror.check_tables()
+        finally:
+            pg.execute("ALTER TABLE inventory.customers DROP COLUMN city")
+            rename_someone("City")
+            mirror.worker.stop()
+            mirror.worker.start()
+            mirror.caught_up()
+            client.command("ALTER TABLE inventory.customers DROP COLUMN IF EXISTS city")
+    mirror.check()
+
+
 def test_a_row_that_one_table_refuses_is_one_dead_letter(mirror):
     """orders takes any quantity; orders_final has UInt32."""
     before = mirror.letters()
