@@ -26,6 +26,7 @@ class Mirror:
     def __init__(self, folder, pipeline=PIPELINE, binary="sluice-clickhouse", folder_bin=BIN, env=None):
         self.folder, self.pipeline = folder, pipeline
         self.worker = Program("mirror", [folder_bin / binary, "--pipeline", pipeline], folder, env)
+        self.places, self.seen, self.refused = {}, {}, set()
         self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": os.environ["SLUICE_KAFKA"]})
 
     def start(self):
@@ -81,12 +82,12 @@ class Mirror:
     # --- what must hold ---
 
     def read(self, topic):
-        """Every message of a topic."""
-        ends = self.ends(topic)
+        """Every message of a topic that was not read before."""
+        ends, places = self.ends(topic), self.places.setdefault(topic, {})
         consumer = confluent_kafka.Consumer({
             "bootstrap.servers": os.environ["SLUICE_KAFKA"], "group.id": f"look-{random.random()}",
             "enable.partition.eof": True, "enable.auto.commit": False})
-        consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in ends])
+        consumer.assign([confluent_kafka.TopicPartition(topic, p, places.get(p, 0)) for p in ends])
         open_parts = set(ends)
         while open_parts:
             message = consumer.poll(20)
@@ -95,20 +96,24 @@ class Mirror:
                 assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF, message.error()
                 open_parts.discard(message.partition())
             else:
+                places[message.partition()] = message.offset() + 1
                 yield message
         consumer.close()
 
     def changes(self):
         """(partition, offset) -> (op, id) of every change of an order in Debezium's topic."""
-        return {(m.partition(), m.offset()): (json.loads(m.value())["op"], json.loads(m.key())["id"])
-                for m in self.read(TOPIC.format("orders")) if m.value() is not None}
+        for m in self.read(TOPIC.format("orders")):
+            if m.value() is not None:
+                self.seen[m.partition(), m.offset()] = (json.loads(m.value())["op"], json.loads(m.key())["id"])
+        return self.seen
 
     def letters(self):
         """(topic, partition, offset) of every dead letter; each stands once."""
         found = [tuple(dict(m.headers())[f"__connect.errors.{what}"].decode() for what in ("topic", "partition", "offset"))
                  for m in self.read("inventory-mirror.dlq")]
         assert len(set(found)) == len(found), found
-        return {(topic, int(partition), int(offset)) for topic, partition, offset in found}
+        self.refused |= {(topic, int(partition), int(offset)) for topic, partition, offset in found}
+        return set(self.refused)
 
     def check_tables(self):
         counts = {}
