@@ -10,6 +10,7 @@
 
 #include "kafka_mock.h"
 #include "link/kafka_consumer.h"
+#include "link/kafka_ops.h"
 #include "link/kafka_producer.h"
 
 static struct kafka_mock mock;
@@ -104,6 +105,33 @@ properties_that_exactness_hangs_on_are_refused(void **state)
 		assert_non_null(strstr(err.what, bad[i].key));
 		assert_false(kafka_wants_restart(&err));
 	}
+}
+
+/* Without them a small transaction takes three times as long, or ten at its worst. */
+static void
+what_transactions_need_to_be_fast_is_set(void **state)
+{
+	static const char *const want[][2] = { { "retry.backoff.ms", "5" },
+		{ "delivery.report.only.error", "false" }, { "enable.idempotence", "true" },
+		{ "socket.nagle.disable", "true" }, { "compression.codec", "lz4" } };
+	struct kafka_client client = { .conf = mock.conf };
+	char value[64];
+	rd_kafka_conf_t *conf;
+	struct err err;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(kafka_producer_conf(&client, NULL, 0, &conf, &err), FATE_DONE);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		size = sizeof value;
+		assert_int_equal(
+		    rd_kafka_conf_get(conf, want[i][0], value, &size), RD_KAFKA_CONF_OK);
+		assert_string_equal(value, want[i][1]);
+	}
+	size = sizeof value; /* deliveries are reported, or commit polls in steps of 10 ms */
+	assert_int_equal(rd_kafka_conf_get(conf, "dr_msg_cb", value, &size), RD_KAFKA_CONF_OK);
+	assert_string_not_equal(value, "(nil)");
+	rd_kafka_conf_destroy(conf);
 }
 
 static void
@@ -302,6 +330,7 @@ main(void)
 		cmocka_unit_test(every_row_of_the_table_sets_its_fate),
 		cmocka_unit_test(fates_that_the_design_names),
 		cmocka_unit_test(properties_that_exactness_hangs_on_are_refused),
+		cmocka_unit_test(what_transactions_need_to_be_fast_is_set),
 		cmocka_unit_test(null_and_empty_travel_apart_and_ends_are_told),
 		cmocka_unit_test(an_offset_that_is_gone_stops_the_reader),
 		cmocka_unit_test(what_librdkafka_says_comes_out_of_poll_on_our_thread),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "kafka_mock.h"
 #include "link/kafka_consumer.h"
+#include "link/kafka_ops.h"
 #include "link/kafka_producer.h"
 
 enum { LIST_OFFSETS = 2, OFFSET_FETCH = 9, HEARTBEAT = 12, RECORDS = 10 };
@@ -264,16 +265,24 @@ an_expelled_member_is_told_that_all_is_lost(void **state)
 {
 	struct seen seen = { .start = 0 };
 	struct kafka_consumer *consumer = join("g-lost", &seen, 0);
+	const rd_kafka_consumer_group_metadata_t *frozen;
 	struct kafka_message message;
 	struct err err;
 
 	(void)state;
+	assert_null(kafka_consumer_group_metadata(consumer));
 	read_from(consumer, 0);
+	frozen = kafka_consumer_group_metadata(consumer);
+	assert_non_null(frozen);
 	kafka_mock_fail(&mock, HEARTBEAT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1);
-	for (int i = 0; i < 100 && !seen.revokes; i++)
+	for (int i = 0; i < 100 && !seen.revokes; i++) {
+		/* Taken at the assignment, it is never newer than that. */
+		assert_ptr_equal(kafka_consumer_group_metadata(consumer), frozen);
 		if (kafka_consumer_poll(consumer, 100, &message, &err) == KAFKA_MESSAGE)
 			kafka_message_free(&message);
+	}
 	assert_true(seen.lost);
+	assert_null(kafka_consumer_group_metadata(consumer));
 	assert_true(kafka_consumer_close(consumer, 5000));
 }
 

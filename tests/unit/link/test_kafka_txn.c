@@ -259,6 +259,34 @@ told_to_stop_it_does_not_recreate(void **state)
 	open_txn();
 }
 
+/* Two owners of one transactional id would fence each other for ever. */
+static void
+a_producer_is_replaced_ten_times_in_a_row_at_most(void **state)
+{
+	enum kafka_verdict verdict = KAFKA_GO_ON;
+	struct kafka_txn_stats before, after;
+	struct err err;
+	int runs = 0;
+
+	(void)state;
+	assert_int_equal(run(&err), KAFKA_GO_ON); /* a commit begins the row anew */
+	kafka_txn_stats(txn, &before);
+	while (verdict != KAFKA_EXIT && runs++ < 20) {
+		kafka_mock_fail(&mock, END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1);
+		verdict = run(&err);
+		assert_int_not_equal(verdict, KAFKA_GO_ON);
+	}
+	rd_kafka_mock_clear_request_errors(mock.cluster, END_TXN);
+	kafka_txn_stats(txn, &after);
+	assert_int_equal(verdict, KAFKA_EXIT);
+	assert_int_equal(runs, 11);
+	assert_int_equal(after.recreated - before.recreated, 11);
+	assert_int_equal(after.commits, before.commits);
+	assert_true(kafka_wants_restart(&err));
+	kafka_txn_close(txn);
+	open_txn();
+}
+
 static void
 commits_say_what_to_do(void **state)
 {
@@ -293,6 +321,7 @@ main(void)
 		cmocka_unit_test(a_producer_that_may_not_begin_is_not_tried_for_ever),
 		cmocka_unit_test(a_missing_right_ends_it_at_the_second_batch),
 		cmocka_unit_test(told_to_stop_it_does_not_recreate),
+		cmocka_unit_test(a_producer_is_replaced_ten_times_in_a_row_at_most),
 		cmocka_unit_test(commits_say_what_to_do),
 	};
 
