@@ -138,6 +138,31 @@ measure(struct maker *m)
 		   2 * f->subqueries + 2 * f->windows + 1.5 * f->withs;
 }
 
+/* Copies, since the tree goes with the arena. */
+static void
+keep_columns(struct maker *m)
+{
+	const struct ast_select *s = m->statement->select;
+	struct plan *p = m->plan;
+	size_t bytes = 0;
+	char *names;
+
+	for (size_t i = 0; i < s->output_count; i++)
+		bytes += strlen(s->outputs[i].name) + 1;
+	p->column_count = s->output_count;
+	p->columns = calloc(1, s->output_count * sizeof *p->columns + bytes + 1);
+	must(p->columns);
+	names = (char *)(p->columns + s->output_count);
+	for (size_t i = 0; i < s->output_count; i++) {
+		size_t size = strlen(s->outputs[i].name) + 1;
+
+		memcpy(names, s->outputs[i].name, size);
+		p->columns[i] =
+		    (struct plan_column){ .name = names, .type = s->outputs[i].type };
+		names += size;
+	}
+}
+
 static void
 make(struct maker *m)
 {
@@ -158,6 +183,8 @@ make(struct maker *m)
 	measure(m);
 	if (plan_place(m))
 		plan_shape(m);
+	if (m->statement->kind == STATEMENT_SELECT && !p->refused)
+		keep_columns(m);
 }
 
 struct plan *
@@ -180,5 +207,6 @@ plan_free(struct plan *plan)
 		return;
 	for (size_t i = 0; i < REGISTRY_ENGINES_MAX; i++)
 		free(plan->sql[i]);
+	free(plan->columns);
 	free(plan);
 }

@@ -30,6 +30,11 @@ enum plan_shape {
 	SHAPE_SET,
 };
 
+struct plan_column {
+	const char *name; /* after the columns, in the same memory */
+	struct pgtype type;
+};
+
 struct plan {
 	const char *refused; /* NULL: a plan. Otherwise the code, and: */
 	char what[200];
@@ -48,6 +53,9 @@ struct plan {
 	int64_t rows;                    /* of all tables together */
 	double score;                    /* complexity */
 	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates */
+	/* A read's results, by which every engine's answer is named and printed. */
+	struct plan_column *columns;
+	size_t column_count;
 	struct trace trace;
 };
 

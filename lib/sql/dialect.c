@@ -221,7 +221,8 @@ judge_groups(struct emitter *em, const struct ast_select *s)
 static void
 output_name(struct emitter *em, const struct ast_select *s, size_t i, bool top)
 {
-	if (!top) {
+	/* two results may have one name, which ClickHouse refuses: callers know the names */
+	if (!top || !is(em, DIALECT_POSTGRES)) {
 		buf_printf(em->out, " AS c%zu", i + 1);
 		return;
 	}
@@ -271,6 +272,8 @@ conditions(struct emitter *em, const struct ast_select *s)
 		buf_cstr(em->out, i ? ", " : " GROUP BY ");
 		if (key->kind == AST_GROUPING_SET || key->kind == AST_ROW)
 			cannot(em, key->location, "grouping sets");
+		if (key->kind <= AST_PARAM)
+			cannot(em, key->location, "a constant in GROUP BY");
 		must_equate(em, key);
 		emit_expr(em, key);
 	}
@@ -284,8 +287,10 @@ static void
 limits(struct emitter *em, const struct ast_select *s)
 {
 	const struct ast_expr *bounds[] = { s->limit, s->offset };
-	/* Trino wants OFFSET before LIMIT; all others take that order too */
-	for (size_t i = 2; i-- > 0;) {
+
+	for (size_t at = 0; at < 2; at++) {
+		/* Trino wants OFFSET first, ClickHouse wants it last */
+		size_t i = is(em, DIALECT_CLICKHOUSE) ? at : 1 - at;
 		const struct ast_expr *e = bounds[i];
 
 		if (!e || e->kind == AST_NULL)

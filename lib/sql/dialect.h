@@ -31,7 +31,8 @@ struct dialect {
 	void (*scan)(void *ctx, const struct sql_table *table, struct dialect_scan *ret_scan);
 };
 
-/* Appends to out. false: *trouble with code CANNOT_EXPRESS, the place and what it is. */
+/* Appends to out. The results are named as the query names them in Postgres, c1, c2, ...
+ * elsewhere. false: *trouble with code CANNOT_EXPRESS, the place and what it is. */
 bool dialect_emit(const struct dialect *dialect, const struct ast_select *select,
     struct buf *out, struct ast_trouble *trouble);
 

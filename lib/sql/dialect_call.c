@@ -96,7 +96,9 @@ judge_argument(struct emitter *em, const struct ast_expr *e, const char *name)
 	}
 	if (e->call->distinct)
 		cannot(em, e->location, "%s(DISTINCT ...)", name);
-	if (*name == 'm')
+	if (*name == 'm' && class == CLASS_BOOL)
+		cannot(em, e->location, "%s of a bool", name);
+	else if (*name == 'm')
 		must_order(em, x);
 	else if (*name == 'b' && class != CLASS_BOOL)
 		cannot(em, e->location, "%s of other than bool", name);

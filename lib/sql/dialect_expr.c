@@ -70,18 +70,16 @@ clickhouse_arithmetic(struct emitter *em, const struct ast_expr *e)
 static void
 integer_division(struct emitter *em, const struct ast_expr *e)
 {
-	const char *open = is(em, DIALECT_CLICKHOUSE) ? "intDiv(" : "(";
-	const char *between = is(em, DIALECT_CLICKHOUSE) ? ", "
-			      : is(em, DIALECT_DUCKDB)   ? " // "
-							 : " / ";
+	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
 	const struct ast_expr *by = e->args[1];
 
-	/* DuckDB gives NULL for x // 0, and MIN / -1 ends otherwise everywhere */
-	if (by->kind != AST_INT || by->number == 0 || by->number == -1)
+	/* MIN / -1 ends otherwise everywhere, and DuckDB has an operator of its own for it */
+	if (by->kind != AST_INT || by->number == 0 || by->number == -1 ||
+	    is(em, DIALECT_DUCKDB))
 		cannot(em, e->location, "integer division by anything but a constant");
-	buf_cstr(em->out, open);
+	buf_cstr(em->out, clickhouse ? "intDiv(" : "(");
 	emit_expr(em, e->args[0]);
-	buf_cstr(em->out, between);
+	buf_cstr(em->out, clickhouse ? ", " : " / ");
 	emit_expr(em, by);
 	buf_byte(em->out, ')');
 }
@@ -247,6 +245,16 @@ is_bool(struct emitter *em, const struct ast_expr *e)
 	buf_cstr(em->out, unknown ? " IS NULL))" : ", false))");
 }
 
+/* Engines unify scales otherwise than Postgres, or not at all. */
+static bool
+same_result(const struct ast_expr *part, const struct ast_expr *whole)
+{
+	if (part->kind == AST_NULL)
+		return true;
+	return part->type.kind == whole->type.kind &&
+	       (part->type.kind != TYPE_NUMERIC || part->type.typmod == whole->type.typmod);
+}
+
 /* CASE x WHEN y is CASE WHEN x = y. */
 static void
 case_expr(struct emitter *em, const struct ast_expr *e)
@@ -261,13 +269,11 @@ case_expr(struct emitter *em, const struct ast_expr *e)
 		else
 			emit_expr(em, e->args[i]);
 		buf_cstr(em->out, " THEN ");
-		if (!is(em, DIALECT_POSTGRES) && e->args[i + 1]->kind != AST_NULL &&
-		    e->args[i + 1]->type.kind != e->type.kind)
+		if (!is(em, DIALECT_POSTGRES) && !same_result(e->args[i + 1], e))
 			cannot(em, e->location, "CASE with results of different types");
 		emit_as(em, e->args[i + 1], e);
 	}
-	if (!is(em, DIALECT_POSTGRES) && last->kind != AST_NULL &&
-	    last->type.kind != e->type.kind)
+	if (!is(em, DIALECT_POSTGRES) && !same_result(last, e))
 		cannot(em, e->location, "CASE with results of different types");
 	buf_cstr(em->out, " ELSE ");
 	emit_as(em, last, e);
@@ -285,7 +291,7 @@ alternatives(struct emitter *em, const struct ast_expr *e)
 	if (e->kind != AST_COALESCE && !is(em, DIALECT_POSTGRES))
 		cannot(em, e->location, "%s", name);
 	for (size_t i = 0; i < e->argc && !is(em, DIALECT_POSTGRES); i++) {
-		if (e->args[i]->type.kind != e->type.kind && e->args[i]->kind != AST_NULL)
+		if (!same_result(e->args[i], e))
 			cannot(em, e->location, "%s of different types", name);
 	}
 	buf_cstr(em->out, name);

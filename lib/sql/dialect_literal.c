@@ -118,15 +118,17 @@ looks(const char *text, size_t len, const char *pattern)
 	return true;
 }
 
-/* A year that every engine's types can hold. */
+/* A day that there was, in a year that every engine's types can hold. */
 static bool
 safe_date(const char *text)
 {
+	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	long year = strtol(text, NULL, 10), month = strtol(text + 5, NULL, 10),
 	     day = strtol(text + 8, NULL, 10);
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
 	return year >= 1902 && year <= 2261 && month >= 1 && month <= 12 && day >= 1 &&
-	       day <= 28 + (month == 2 ? 0 : 2);
+	       day <= days[month - 1] && (month != 2 || day < 29 || leap);
 }
 
 static void

@@ -204,6 +204,8 @@ set_results(struct resolver *r, struct ast_select *s)
 		s->outputs[i].expr = NULL;
 		if (left->outputs[i].type.kind != right->outputs[i].type.kind)
 			s->outputs[i].type.kind = TYPE_OTHER;
+		else if (left->outputs[i].type.typmod != right->outputs[i].type.typmod)
+			s->outputs[i].type.typmod = -1;
 	}
 	for (size_t i = 0; i < s->order_count; i++) {
 		struct ast_expr *e = s->order[i].expr;
