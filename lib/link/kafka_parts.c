@@ -69,6 +69,22 @@ kafka_parts_keep_metadata(
 	return FATE_DONE;
 }
 
+/* What librdkafka remembers of a topic that was made or grew since is wrong for good: it asks
+ * again only when it is told to. */
+static enum fate
+refresh_topics(struct kafka_client *client, const struct kafka_part *parts, size_t count,
+    int64_t timeout_ms, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+	int32_t known;
+
+	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
+		if (i == 0 || strcmp(parts[i].topic, parts[i - 1].topic) != 0)
+			fate = kafka_client_partitions(
+			    client, parts[i].topic, timeout_ms, &known, err);
+	return fate;
+}
+
 static enum fate
 query_offsets(struct kafka_client *client, int64_t at_ms, struct kafka_part *parts,
     size_t count, int64_t timeout_ms, struct err *err)
@@ -76,12 +92,19 @@ query_offsets(struct kafka_client *client, int64_t at_ms, struct kafka_part *par
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
 
-	for (size_t i = 0; i < count; i++)
-		parts[i].offset = at_ms;
-	list = kafka_list_new(parts, count);
-	code = rd_kafka_offsets_for_times(client->rk, list, (int)timeout_ms);
-	if (!code)
-		code = kafka_list_error(list);
+	for (int tries = 0;; tries++) {
+		for (size_t i = 0; i < count; i++)
+			parts[i].offset = at_ms;
+		list = kafka_list_new(parts, count);
+		code = rd_kafka_offsets_for_times(client->rk, list, (int)timeout_ms);
+		if (!code)
+			code = kafka_list_error(list);
+		if (code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || tries > 0)
+			break;
+		rd_kafka_topic_partition_list_destroy(list);
+		if (refresh_topics(client, parts, count, timeout_ms, err))
+			return err->fate;
+	}
 	for (size_t i = 0; i < count && !code; i++) {
 		const rd_kafka_topic_partition_t *got = rd_kafka_topic_partition_list_find(
 		    list, parts[i].topic, parts[i].partition);

@@ -313,6 +313,28 @@ a_fenced_instance_asks_for_a_restart(void **state)
 	assert_true(kafka_consumer_close(consumer, 5000));
 }
 
+/* librdkafka remembers what it knew of a topic that was made or grew since, and does not ask.
+ */
+static void
+ends_of_a_topic_that_came_later_are_found(void **state)
+{
+	struct kafka_consumer_conf conf = { .common = mock.conf };
+	struct kafka_part part = { .topic = "later", .partition = 1 };
+	struct kafka_consumer *consumer;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(kafka_consumer_open(&consumer, &conf, &err), FATE_DONE);
+	assert_int_equal(
+	    kafka_consumer_offsets_at(consumer, KAFKA_AT_END, &part, 1, 1000, &err), FATE_HALT);
+	kafka_mock_topic(&mock, "later", 2);
+	if (kafka_consumer_offsets_at(consumer, KAFKA_AT_END, &part, 1, 5000, &err) !=
+	    FATE_DONE)
+		fail_msg("%s", err.what);
+	assert_int_equal(part.offset, 0);
+	assert_true(kafka_consumer_close(consumer, 5000));
+}
+
 static void
 ends_are_asked_for_and_absent_topics_named(void **state)
 {
@@ -397,6 +419,7 @@ main(void)
 		cmocka_unit_test(waiting_looks_at_the_stop_flag),
 		cmocka_unit_test(an_expelled_member_is_told_that_all_is_lost),
 		cmocka_unit_test(a_fenced_instance_asks_for_a_restart),
+		cmocka_unit_test(ends_of_a_topic_that_came_later_are_found),
 		cmocka_unit_test(ends_are_asked_for_and_absent_topics_named),
 		cmocka_unit_test(a_record_that_comes_meanwhile_is_not_passed_over),
 	};
