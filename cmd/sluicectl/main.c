@@ -83,6 +83,8 @@ static const struct command commands[] = {
 	    decode_main },
 	{ "try", "the pipeline's SQL over events on standard input (try --help)", NULL,
 	    try_main },
+	{ "explain", "where the router would send a statement, and why (explain --help)", NULL,
+	    explain_main },
 };
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools.h -- the commands that read standard input and need no Kafka; each has options
- * of its own. argv[0] is the command's name. */
+/* tools.h -- the commands that ask no server; each has options of its own. argv[0] is the
+ * command's name. */
 #ifndef SLUICECTL_TOOLS_H
 #define SLUICECTL_TOOLS_H
 
@@ -8,6 +8,7 @@
 
 int decode_main(int argc, char **argv);
 int try_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 
 /* Says why on standard error; the exit code. */
 int tool_fail(const char *command, const struct err *err);

@@ -57,6 +57,7 @@ struct plan {
 	struct plan_column *columns;
 	size_t column_count;
 	struct trace trace;
+	void *holder; /* plan_cache's */
 };
 
 struct plan_request {
