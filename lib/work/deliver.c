@@ -241,6 +241,7 @@ subscribe(struct loop *loop, struct err *err)
 	struct kafka_consumer_conf conf = { .group = work->group,
 		.instance = work->member,
 		.session_ms = SESSION_MS,
+		.queue_kbytes = loop->d->queue_kbytes,
 		.on_assign = loop_on_assign,
 		.on_revoke = loop_on_revoke,
 		.ctx = loop };

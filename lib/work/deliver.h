@@ -32,6 +32,7 @@ struct deliver {
 	size_t route_count;
 	size_t rows_max; /* records in hand, at most */
 	size_t bytes_max;
+	int64_t queue_kbytes; /* of what Kafka's client reads ahead; 0: kafka_consumer.h's */
 };
 
 /* Runs until work_stopping(). DONE or HALT. */

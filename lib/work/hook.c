@@ -9,7 +9,8 @@
 #include "work/catalog.h"
 #include "work/deliver.h"
 
-enum { BYTES_IN_HAND = 64 << 20 };
+/* Half a second's reading at full speed is enough to read ahead. */
+enum { BYTES_IN_HAND = 64 << 20, QUEUE_KBYTES = 4096 };
 
 struct hook {
 	struct sql_query *query; /* owns the columns; NULL: nobody asks for them */
@@ -69,7 +70,8 @@ hook_fill(struct work *work, struct hook *hook)
 		    .config = c } },
 		.route_count = 1,
 		.rows_max = (size_t)h->in_flight_max,
-		.bytes_max = BYTES_IN_HAND };
+		.bytes_max = BYTES_IN_HAND,
+		.queue_kbytes = QUEUE_KBYTES };
 }
 
 static enum fate

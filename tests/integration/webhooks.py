@@ -176,6 +176,7 @@ class Webhooks:
                confluent_kafka.admin.NewTopic(self.dlq, 1, 1)]
         for future in self.admin.create_topics(new).values():
             future.result(20)
+        self.ends()
         wait_for("the group's start", 60, lambda: self.start_group(self.group))  # brokers learn of a new topic one by one
 
     def start_group(self, group):
