@@ -15,11 +15,11 @@ How a file of fault tests uses it:
 
 One stream lives as long as the session. Before and after each run everything is mended: servers
 up, one worker of each wanted kind. A test may stop, kill and start workers and servers as it
-likes, and leaves nothing behind. A run is one seed; SLUICE_FAULT_N (3) says how many,
-SLUICE_FAULT_SEED which is the first, SLUICE_FAULT_LOG which file gets a line a run:
-`make fault NAME=http_kill N=20` sets all three. What enrich wrote is compared by audit.py; a
-running sink is compared with Postgres by its check_NAME. Behind a fault's last run, and when the
-session ends, `sluicectl verify` compares everything."""
+likes, and leaves nothing behind. A run is one seed; SLUICE_FAULT_N says how many (3, or 1 of a
+test with @pytest.mark.slow), SLUICE_FAULT_SEED which is the first, SLUICE_FAULT_LOG which file
+gets a line a run: `make fault NAME=http_kill N=20` sets all three. What enrich wrote is compared
+by audit.py; a running sink is compared with Postgres by its check_NAME. Behind a fault's last run,
+and when the session ends, `sluicectl verify` compares everything."""
 import collections
 import concurrent.futures
 import os

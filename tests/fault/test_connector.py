@@ -7,6 +7,7 @@ import random
 import time
 
 import httpx
+import pytest
 
 from engagement import SOURCE, postgres, wait_for
 from harness import CONNECTOR
@@ -41,6 +42,7 @@ def _snapshot_rows_come(stream, before, least):
     wait_for("the snapshot", 60, lambda: sum(stream.ends(SOURCE).values()) - before >= least, every=0.05)
 
 
+@pytest.mark.slow
 def test_connect_kill(stream, seed):
     """Debezium dies in mid-stream and sends again what it had not marked as sent."""
     dice = random.Random(seed)
@@ -52,6 +54,7 @@ def test_connect_kill(stream, seed):
     stream.check(generate)
 
 
+@pytest.mark.slow
 def test_snapshot_initial(stream, seed):
     """The connector forgets where it was, and takes its initial snapshot again."""
     dice = random.Random(seed)

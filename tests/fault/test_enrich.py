@@ -6,6 +6,7 @@ import signal
 import time
 
 import confluent_kafka
+import pytest
 
 from engagement import ENRICHED, SOURCE, wait_for
 from lookup import Lookup
@@ -21,6 +22,20 @@ def test_enrich_kill(stream, seed):
     stream.check(generate)
 
 
+def test_sigterm_drain(stream, seed):
+    """SIGTERM in mid-batch: it finishes or leaves the batch, and nothing is done twice."""
+    dice = random.Random(seed)
+    generate = stream.generate(2000, seed)
+    for _ in range(3):
+        time.sleep(dice.uniform(0.6, 1.2))
+        began = time.monotonic()
+        assert stream.workers["enrich"].stop(timeout=20) == 0, stream.workers["enrich"].tail()
+        assert time.monotonic() - began < 20
+        stream.workers["enrich"].start()
+    stream.check(generate)
+
+
+@pytest.mark.slow
 def test_enrich_dead_transaction(stream, seed):
     """The predecessor died with records and offsets in an open transaction: its successor ends that
     before it asks where the group stands, rather than wait a minute until it expires."""
@@ -47,6 +62,7 @@ def test_enrich_dead_transaction(stream, seed):
     del dead  # kept until here: a client that closes would abort it
 
 
+@pytest.mark.slow
 def test_enrich_stop_zombie(stream, seed):
     """Stopped with a batch in hand for longer than its session; the other takes over; the
     zombie wakes, and its transaction is refused."""
@@ -80,17 +96,4 @@ def test_enrich_scale(stream, seed):
         stream.slot(slot)
     time.sleep(dice.uniform(0.5, 1.5))
     assert stream.drop_slot(dice.choice((1, 2))) == 0
-    stream.check(generate)
-
-
-def test_sigterm_drain(stream, seed):
-    """SIGTERM in mid-batch: it finishes or leaves the batch, and nothing is done twice."""
-    dice = random.Random(seed)
-    generate = stream.generate(2000, seed)
-    for _ in range(3):
-        time.sleep(dice.uniform(0.6, 1.2))
-        began = time.monotonic()
-        assert stream.workers["enrich"].stop(timeout=20) == 0, stream.workers["enrich"].tail()
-        assert time.monotonic() - began < 20
-        stream.workers["enrich"].start()
     stream.check(generate)

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from engagement import wait_for
+from harness import PATIENCE
 from proxy import Proxy
 
 PROXY = os.environ.get("SLUICE_KAFKA_PROXY", "")
@@ -34,8 +36,8 @@ def proxied(stream, _proxy):
         enrich.stop()
         enrich.env = {"SLUICE_KAFKA": PROXY}
         enrich.start()
+    wait_for("enrich at the proxy", PATIENCE, lambda: _proxy.counts["connections"] > 0, every=0.05)
     stream.caught_up()
-    assert _proxy.counts["connections"] > 0
     yield stream
     _proxy.calm()
 

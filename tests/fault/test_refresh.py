@@ -3,6 +3,8 @@
 import random
 import time
 
+import pytest
+
 from engagement import postgres
 from test_dimension import content, facts
 
@@ -10,6 +12,7 @@ BIG = "b16b0000-0000-4000-8000-000000000001"
 BIG_FACTS = 100_000
 
 
+@pytest.mark.slow
 def test_dimension_update_big(stream, seed):
     """One row with 100,000 facts changes, and enrich is killed while they come again."""
     dice = random.Random(seed)

@@ -3,9 +3,12 @@
 import random
 import time
 
+import pytest
+
 from lookup import Lookup
 
 
+@pytest.mark.slow
 def test_broker_kill(stream, seed):
     dice = random.Random(seed)
     generate = stream.generate(2000, seed)
@@ -16,6 +19,7 @@ def test_broker_kill(stream, seed):
     stream.check(generate)
 
 
+@pytest.mark.slow
 def test_postgres_restart(stream, seed):
     """Postgres goes while a lookup waits in it; the batch is kept and asked again."""
     dice = random.Random(seed)
