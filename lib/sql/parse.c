@@ -46,11 +46,29 @@ sql_on_deep_stack(enum fate (*work)(void *arg, struct err *err), void *arg, stru
 	return call.fate;
 }
 
+struct sql_place
+sql_place_of(struct slice text, long offset)
+{
+	struct sql_place place = { 1, 1 };
+
+	if (offset < 0)
+		return (struct sql_place){ 0 };
+	for (size_t i = 0; i < (size_t)offset && i < text.len; i++) {
+		if (text.p[i] == '\n') {
+			place.line++;
+			place.column = 1;
+		} else if (((unsigned char)text.p[i] & 0xc0) != 0x80) {
+			place.column++;
+		}
+	}
+	return place;
+}
+
 enum fate
 sql_refuse(struct err *err, struct slice text, long offset, const char *fmt, ...)
 {
+	struct sql_place place = sql_place_of(text, offset);
 	char what[ERR_WHAT_SIZE];
-	size_t line = 1, column = 1;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -58,15 +76,7 @@ sql_refuse(struct err *err, struct slice text, long offset, const char *fmt, ...
 	va_end(ap);
 	if (offset < 0)
 		return err_set(err, FATE_HALT, "%s", what);
-	for (size_t i = 0; i < (size_t)offset && i < text.len; i++) {
-		if (text.p[i] == '\n') {
-			line++;
-			column = 1;
-		} else if (((unsigned char)text.p[i] & 0xc0) != 0x80) {
-			column++;
-		}
-	}
-	return err_set(err, FATE_HALT, "%zu:%zu: %s", line, column, what);
+	return err_set(err, FATE_HALT, "%u:%u: %s", place.line, place.column, what);
 }
 
 /* The parser counts characters from 1; places are byte offsets. */

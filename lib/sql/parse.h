@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "sql/query.h"
 
 /* Calls work(arg) on a thread of 64 MiB stack and waits for it. */
 enum fate sql_on_deep_stack(
@@ -28,6 +29,7 @@ enum fate sql_parse_tree(
 enum fate sql_parse_select(
     struct slice text, json_t **ret_root, const json_t **ret_select, struct err *err);
 
+struct sql_place sql_place_of(struct slice text, long offset);
 /* HALT "line:column: sentence" for a byte offset; a negative one names no place. */
 enum fate sql_refuse(struct err *err, struct slice text, long offset, const char *fmt, ...)
     PRINTF(4, 5);

@@ -40,6 +40,7 @@ struct sql_query {
 	struct piece where, select;
 	bool has_where;
 	uint16_t where_slot;
+	struct sql_place *source_places, *result_places;
 };
 
 void
@@ -164,9 +165,12 @@ emit_results(struct sql_compiler *c, struct sql_query *q, const struct sql_resul
 	q->results = sql_alloc(c, q->result_count * sizeof(*q->results));
 	q->origins = sql_alloc(c, q->result_count * sizeof(*q->origins));
 	q->result_slots = sql_alloc(c, q->result_count * sizeof(*q->result_slots));
+	q->result_places = sql_alloc(c, q->result_count * sizeof(*q->result_places));
 	q->select.from = q->program.ins_count;
 	for (size_t i = 0; i < q->result_count; i++) {
 		const struct sql_node *node = results[i].node;
+
+		q->result_places[i] = sql_place_of(c->text, node->location);
 
 		q->results[i] =
 		    (struct row_column){ .name = results[i].name, .type = node->type };
@@ -205,8 +209,11 @@ compile_select(struct sql_compiler *c, struct sql_query *q, const json_t *select
 	q->source_count = c->source_count;
 	q->sources = sql_alloc(c, (c->source_count + 1) * sizeof(*q->sources));
 	q->lookups = sql_alloc(c, (c->source_count + 1) * sizeof(*q->lookups));
-	for (size_t s = 0; s < c->source_count; s++)
+	q->source_places = sql_alloc(c, (c->source_count + 1) * sizeof(*q->source_places));
+	for (size_t s = 0; s < c->source_count; s++) {
 		settle_source(c, q, s, key);
+		q->source_places[s] = sql_place_of(c->text, c->sources[s].location);
+	}
 	for (size_t s = 1; s < c->source_count; s++)
 		emit_lookup(c, q, s);
 	q->where.from = q->program.ins_count;
@@ -300,6 +307,20 @@ sql_query_source(const struct sql_query *query, size_t source)
 {
 	must(source < query->source_count);
 	return &query->sources[source];
+}
+
+struct sql_place
+sql_query_source_place(const struct sql_query *query, size_t source)
+{
+	must(source < query->source_count);
+	return query->source_places[source];
+}
+
+struct sql_place
+sql_query_result_place(const struct sql_query *query, size_t result)
+{
+	must(result < query->result_count);
+	return query->result_places[result];
 }
 
 size_t

@@ -61,6 +61,13 @@ struct sql_source {
 	 * needs no lookup)? */
 	bool needed;
 };
+/* A place in the text, from 1; 0:0 when it has none. */
+struct sql_place {
+	unsigned line, column;
+};
+/* Where FROM names the source's table, and where result i stands. */
+struct sql_place sql_query_source_place(const struct sql_query *query, size_t source);
+struct sql_place sql_query_result_place(const struct sql_query *query, size_t result);
 /* Source 0 is the fact; dimensions follow in join order. A query without FROM has none. */
 size_t sql_query_source_count(const struct sql_query *query);
 const struct sql_source *sql_query_source(const struct sql_query *query, size_t source);

@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "work/catalog.h"
 #include "work/enrich_loop.h"
+#include "work/lint.h"
 
 enum {
 	POLL_IDLE_MS = 100,
@@ -492,6 +493,8 @@ enrich_check(struct work *work, struct err *err)
 
 	if (fate == FATE_DONE)
 		fate = enrich_plan_open(pg, work->pipeline, &plan, err);
+	if (fate == FATE_DONE)
+		fate = lint_start(pg, work->pipeline, err);
 	enrich_plan_free(plan);
 	pg_free(pg);
 	return fate;

@@ -8,6 +8,7 @@
 #include "work/catalog.h"
 #include "work/connector.h"
 #include "work/enrich_loop.h"
+#include "work/lint.h"
 
 /* Postgres first: without its word on the types nothing can be read. */
 enum fate
@@ -19,6 +20,12 @@ enrich_start_plan(struct enrich_loop *loop, struct err *err)
 		enum fate fate =
 		    enrich_plan_open(loop->pg, loop->work->pipeline, &loop->plan, err);
 
+		if (fate == FATE_DONE)
+			fate = lint_start(loop->pg, loop->work->pipeline, err);
+		if (fate != FATE_DONE) {
+			enrich_plan_free(loop->plan);
+			loop->plan = NULL;
+		}
 		if (fate != FATE_RETRY)
 			return fate;
 		work_status(false, "waiting for Postgres: %s", err->what);

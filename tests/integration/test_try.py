@@ -83,3 +83,27 @@ def test_select_lists():
     code, lines, words = ctl("try", "--sql", "SELECT random()")
     assert code == 2 and not lines and "1:8:" in words
     assert ctl("try")[0] == 2
+
+
+def check():
+    env = os.environ | {"SLUICE_PG_DB": "sluice_try", "SLUICE_PG_USER": "postgres"}
+    done = subprocess.run([ROOT / "build/bin/sluice-enrich", "--pipeline", "pipelines/engagement.yaml", "--check"],
+                          capture_output=True, text=True, env=env, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_check_refuses_what_cannot_be_exact(pg):
+    """Each with its place and what mends it; a warning does not keep enrich from starting."""
+    assert check()[0] == 0, check()
+    pg.execute("ALTER TABLE engagement_events REPLICA IDENTITY DEFAULT")
+    code, words = check()
+    assert code == 2 and "engagement.sql:4:" in words and "event_ts is outside the replica identity" in words
+    assert "ALTER TABLE public.engagement_events REPLICA IDENTITY FULL" in words
+    pg.execute("ALTER TABLE engagement_events REPLICA IDENTITY FULL")
+    pg.execute("ALTER TABLE engagement_events DROP CONSTRAINT engagement_events_pkey, ADD PRIMARY KEY (id) DEFERRABLE")
+    code, words = check()
+    assert code == 2 and "public.engagement_events" in words
+    pg.execute("ALTER TABLE engagement_events DROP CONSTRAINT engagement_events_pkey, ADD PRIMARY KEY (id)")
+    pg.execute("DROP INDEX engagement_events_content_id")
+    code, words = check()
+    assert code == 0 and "CREATE INDEX ON public.engagement_events (content_id)" in words
