@@ -8,6 +8,7 @@
 #include "tools.h"
 #include "work/bootstrap.h"
 #include "work/check.h"
+#include "work/ddl.h"
 #include "work/worker.h"
 
 struct command {
@@ -63,6 +64,13 @@ run_top(struct call *call, struct err *err)
 		   : call_fail(err);
 }
 
+static int
+run_ddl(struct call *call, struct err *err)
+{
+	return ddl_run(call->pipeline, call_say, err) == FATE_DONE ? EXIT_ASKED
+								   : call_fail(err);
+}
+
 static const struct command commands[] = {
 	{ "bootstrap",
 	    "make topics, tables, first offsets and the connector; wait until it runs",
@@ -70,6 +78,7 @@ static const struct command commands[] = {
 	{ "check", "prove that the pipeline works: six points, a line of evidence each",
 	    run_check },
 	{ "status", "workers, lag, connector and slot", run_status },
+	{ "ddl", "the statements that make the pipeline's tables in ClickHouse", run_ddl },
 	{ "top", "the first members of a leaderboard", run_top },
 	{ "verify",
 	    "compare the enriched topic, and ClickHouse when its worker runs, with the "

@@ -40,7 +40,14 @@ run_verify(struct call *call, struct err *err)
 								      : VERIFY_EVIDENCE_MAX,
 		.say = terminal ? say_beside_progress : call_say,
 		.progress = terminal ? progress_show : NULL };
-	enum fate fate = verify_run(call->pipeline, &options, &clean, err);
+	enum fate fate;
+
+	if (!call->pipeline->has_enrich) {
+		err_set(
+		    err, FATE_HALT, "%s has no query to compare with", call->pipeline->file);
+		return call_fail(err);
+	}
+	fate = verify_run(call->pipeline, &options, &clean, err);
 
 	if (terminal)
 		progress_wipe();

@@ -183,7 +183,11 @@ server_query(struct clickhouse *ch, const char *query, const struct clickhouse_s
 	for (size_t i = 0; i < param_count; i++)
 		add_setting(&ch->url, params[i].name, params[i].value);
 	request.url = buf_str(&ch->url);
-	fate = send_request(ch, &request, &refusal, err);
+	for (size_t tried = 1;; tried++) { /* a question may be put to every host */
+		fate = send_request(ch, &request, &refusal, err);
+		if (fate != FATE_RETRY || tried == ch->config.url_count)
+			break;
+	}
 	return fate == FATE_REJECT ? err->fate = FATE_HALT : fate;
 }
 

@@ -12,7 +12,7 @@
 #include "work/lookup.h"
 #include "work/worker.h"
 
-enum { ARENA_SIZE = 256 << 20, COLUMNS_MAX = 1600 };
+enum { ARENA_SIZE = 256 << 20 };
 
 struct mirror {
 	struct pg *pg;
@@ -38,6 +38,12 @@ mirror_fields(const struct mirror *m, const struct row_column **ret_fields)
 {
 	*ret_fields = m->fields;
 	return m->source.column_count;
+}
+
+bool
+mirror_field_not_null(const struct mirror *m, size_t field)
+{
+	return sql_table_column(m->postgres, m->fields[field].name)->not_null;
 }
 
 const struct pipeline_list *

@@ -23,6 +23,7 @@ void mirror_free(struct mirror *mirror); /* accepts NULL */
 
 /* The fields of its records, and those of them that place a row. */
 size_t mirror_fields(const struct mirror *mirror, const struct row_column **ret_fields);
+bool mirror_field_not_null(const struct mirror *mirror, size_t field);
 const struct pipeline_list *mirror_identity(const struct mirror *mirror);
 
 /* Fills a record, its text on the heap; *ret_skip: there is nothing to write. REJECT:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from engagement import BIN, clickhouse, postgres
+from engagement import BIN, clickhouse, postgres, run
 from inventory import PIPELINE, Mirror
 
 SEED = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 30)))
@@ -146,3 +146,22 @@ def test_check_and_status(mirror):
     assert done.returncode == 0, done.stderr
     done = subprocess.run([BIN / "sluicectl", "status", PIPELINE], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "clickhouse_orders_group" in done.stdout, done.stdout + done.stderr
+
+
+def test_ddl_makes_tables_that_take_the_rows(mirror, tmp_path):
+    """What sluicectl ddl prints is run as it is, in a database of its own, and mirrored into."""
+    text = PIPELINE.read_text().replace("../", f"{PIPELINE.parent.parent}/").replace("database: inventory", "database: inventory_ddl")
+    text = text.replace("clickhouse_orders_group", "inventory_ddl_group").replace("name: inventory-mirror", "name: inventory-ddl")
+    (tmp_path / "p.yaml").write_text("\n".join(line for line in text.splitlines() if "ddl:" not in line))
+    ddl = run(BIN / "sluicectl", "ddl", tmp_path / "p.yaml")
+    with clickhouse() as client:
+        try:
+            for statement in filter(str.strip, ddl.split(";\n")):
+                client.command(statement)
+            done = subprocess.run([BIN / "sluice-clickhouse", "--pipeline", tmp_path / "p.yaml", "--check"],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            names = [row[0] for row in client.query("SELECT name FROM system.tables WHERE database = 'inventory_ddl'").result_rows]
+            assert sorted(names) == ["customers", "customers_current", "orders", "orders_current", "orders_final", "products", "products_current"]
+        finally:
+            client.command("DROP DATABASE inventory_ddl")

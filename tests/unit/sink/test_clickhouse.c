@@ -611,11 +611,14 @@ the_next_host_is_tried(void **state)
 
 	(void)state;
 	urls[0] = "http://127.0.0.1:9"; /* nobody listens there */
-	urls[1] = server.url;
+	urls[1] = "http://127.0.0.1:7";
 	config.url_count = 2;
 	assert_int_equal(sink_open(&sink_clickhouse, &config, &sink, &err), FATE_DONE);
 	assert_int_equal(sink_connect(sink, &err), FATE_RETRY);
-	assert_non_null(strstr(err.what, "http://127.0.0.1:9"));
+	assert_non_null(strstr(err.what, "http://127.0.0.1:7"));
+	sink_close(sink);
+	urls[1] = server.url; /* a question is put to every host before it is given up */
+	assert_int_equal(sink_open(&sink_clickhouse, &config, &sink, &err), FATE_DONE);
 	assert_int_equal(sink_connect(sink, &err), FATE_DONE);
 	make(1, values);
 	assert_int_equal(work(sink, &err), FATE_DONE);

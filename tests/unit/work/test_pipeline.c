@@ -147,6 +147,56 @@ destinations_are_one_or_many(void **state)
 	    "p.yaml:15:", "done_statuses");
 }
 
+#define STORE "clickhouse:\n  url: http://c\n  database: d\n"
+
+static void
+a_table_of_clickhouse_is_one_or_many(void **state)
+{
+	struct pipeline *p = NULL;
+	struct buf out = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    pipeline_read(written(HEAD ENRICH
+			      "clickhouse:\n  url: [http://a, http://u:pw@b]\n  database: d\n"
+			      "  table: t\n  mode: append\n  operation: op\n  columns: {x: y}\n"
+			      "  settings: {s: 1}\n  compression: zstd\n  group: g\n"),
+		&p, &err),
+	    FATE_DONE);
+	assert_int_equal(p->clickhouse.url_count, 2);
+	assert_string_equal(p->clickhouse.url, "http://a");
+	assert_int_equal(p->clickhouse.tables[0].mode, MODE_APPEND);
+	assert_string_equal(p->clickhouse.tables[0].topic, "t");
+	assert_string_equal(p->clickhouse.tables[0].target, "d.t");
+	assert_string_equal(p->clickhouse.tables[0].columns[0].name, "x");
+	assert_string_equal(p->clickhouse.tables[0].columns[0].value, "y");
+	assert_string_equal(p->clickhouse.settings[0].name, "s");
+	assert_int_equal(p->clickhouse.pack, PACK_ZSTD);
+	pipeline_print(p, &out);
+	assert_null(strstr(buf_str(&out), "pw"));
+	assert_non_null(strstr(buf_str(&out), "    - 'http://a'\n"));
+	buf_finish(&out);
+	pipeline_free(p);
+	if (pipeline_read("pipelines/inventory-mirror.yaml", &p, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	assert_false(p->has_enrich);
+	assert_int_equal(p->clickhouse.table_count, 4);
+	assert_string_equal(p->clickhouse.group, "clickhouse_orders_group");
+	assert_string_equal(p->clickhouse.tables[3].topic, "postgres-server.inventory.orders");
+	assert_string_equal(p->clickhouse.tables[3].operation, "operation_type");
+	pipeline_free(p);
+	refused(HEAD ENRICH STORE "  table: t\n  tables: []\n", "p.yaml:19:", "tables");
+	refused(HEAD STORE "  source: debezium\n  tables: [{from: orders, table: o}]\n",
+	    "p.yaml:15:", "SCHEMA.TABLE");
+	refused(HEAD STORE "  source: debezium\n  tables:\n    - {from: a.b, table: o}\n"
+			   "    - {from: a.c, table: o}\n",
+	    "p.yaml:17:", "twice");
+	refused(HEAD ENRICH STORE "  source: debezium\n  tables: [{from: a.b, table: o}]\n",
+	    "p.yaml:12:", "a file of its own");
+	refused(HEAD STORE "  table: t\n", "p.yaml:", "enrich is missing");
+}
+
 static void
 the_shipped_pipeline_is_good(void **state)
 {
@@ -170,6 +220,7 @@ main(void)
 		cmocka_unit_test(a_small_file_gets_its_defaults),
 		cmocka_unit_test(mistakes_are_named_with_their_place),
 		cmocka_unit_test(destinations_are_one_or_many),
+		cmocka_unit_test(a_table_of_clickhouse_is_one_or_many),
 		cmocka_unit_test(the_shipped_pipeline_is_good),
 	};
 
