@@ -203,25 +203,76 @@ aggregate(struct emitter *em, const struct ast_expr *e)
 		standard_aggregate(em, e);
 }
 
-/* length and starts_with mean the same everywhere; case mapping and the rest do not. */
+static bool
+is_text(const struct ast_expr *e)
+{
+	return class_of(e) == CLASS_TEXT;
+}
+
+/* open, the argument, close */
+static void
+around(struct emitter *em, const char *open, const struct ast_expr *e, const char *close)
+{
+	buf_cstr(em->out, open);
+	emit_expr(em, e);
+	buf_cstr(em->out, close);
+}
+
+/* The smallest integer has no opposite: Postgres raises that, and so must it here. */
+static void
+absolute(struct emitter *em, const struct ast_expr *e)
+{
+	bool wide = e->type.kind == TYPE_INT8;
+
+	if (!is(em, DIALECT_CLICKHOUSE)) {
+		around(em, "abs(", e->args[0], ")");
+		return;
+	}
+	around(em, wide ? "accurateCast(abs(toInt128(" : "accurateCast(abs(toInt64(",
+	    e->args[0], "))");
+	buf_printf(em->out, ", 'Nullable(%s)')",
+	    wide                        ? "Int64"
+	    : e->type.kind == TYPE_INT4 ? "Int32"
+					: "Int16");
+}
+
+/* From a constant place on, for a constant length: the others differ before the first
+ * character. */
+static void
+substring(struct emitter *em, const struct ast_expr *e)
+{
+	for (size_t i = 1; i < e->argc; i++) {
+		if (e->args[i]->kind != AST_INT || e->args[i]->number < (i == 1))
+			cannot(em, e->location, "substring with such a place or length");
+	}
+	around(
+	    em, is(em, DIALECT_CLICKHOUSE) ? "substringUTF8(" : "substring(", e->args[0], "");
+	for (size_t i = 1; i < e->argc; i++)
+		buf_printf(em->out, ", %s", e->args[i]->name);
+	buf_byte(em->out, ')');
+}
+
+/* What means the same everywhere; case mapping and the rest do not. */
 static void
 plain_function(struct emitter *em, const struct ast_expr *e)
 {
 	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
 	bool length = strcmp(e->name, "length") == 0 || strcmp(e->name, "char_length") == 0;
+	bool part = strcmp(e->name, "substring") == 0 || strcmp(e->name, "substr") == 0;
 	bool starts = strcmp(e->name, "starts_with") == 0;
 
-	if (length && e->argc == 1 && class_of(e->args[0]) == CLASS_TEXT) {
-		buf_cstr(em->out, clickhouse ? "toInt32(lengthUTF8(" : "length(");
-		emit_expr(em, e->args[0]);
-		buf_cstr(em->out, clickhouse ? "))" : ")");
-	} else if (starts && e->argc == 2 && class_of(e->args[0]) == CLASS_TEXT &&
+	if (length && e->argc == 1 && is_text(e->args[0])) {
+		around(em, clickhouse ? "toInt32(lengthUTF8(" : "length(", e->args[0],
+		    clickhouse ? "))" : ")");
+	} else if (starts && e->argc == 2 && is_text(e->args[0]) &&
 		   e->args[1]->kind == AST_STRING) {
-		buf_cstr(em->out, clickhouse ? "CAST(startsWith(" : "starts_with(");
-		emit_expr(em, e->args[0]);
-		buf_cstr(em->out, ", ");
-		emit_expr(em, e->args[1]);
-		buf_cstr(em->out, clickhouse ? "), 'Nullable(Bool)')" : ")");
+		around(em, clickhouse ? "CAST(startsWith(" : "starts_with(", e->args[0], ", ");
+		around(em, "", e->args[1], clickhouse ? "), 'Nullable(Bool)')" : ")");
+	} else if (part && (e->argc == 2 || e->argc == 3) && is_text(e->args[0])) {
+		substring(em, e);
+	} else if (strcmp(e->name, "abs") == 0 && e->argc == 1 &&
+		   class_of(e->args[0]) == CLASS_INT) {
+		absolute(em, e);
 	} else {
 		cannot(em, e->location, "function %s", e->name);
 	}
@@ -258,7 +309,7 @@ postgres_cast(struct emitter *em, const struct ast_expr *e)
 	buf_cstr(em->out, t->array ? "[])" : ")");
 }
 
-/* Literals become values of their type; integers widen; the rest is refused. */
+/* Literals become values of their type; integers widen or print; the rest is refused. */
 void
 emit_cast(struct emitter *em, const struct ast_expr *e)
 {
@@ -275,6 +326,9 @@ emit_cast(struct emitter *em, const struct ast_expr *e)
 		emit_literal(em, x, e->type);
 	} else if (x->type.kind == e->type.kind && class_of(x) != CLASS_LITERAL) {
 		emit_expr(em, x);
+	} else if (class_of(x) == CLASS_INT && e->type.kind == TYPE_TEXT) {
+		around(em, is(em, DIALECT_CLICKHOUSE) ? "toString(" : "CAST(", x,
+		    is(em, DIALECT_CLICKHOUSE) ? ")" : " AS VARCHAR)");
 	} else if (class_of(x) == CLASS_INT && sql_type_is_int((int)e->type.kind) &&
 		   x->type.kind < e->type.kind) {
 		buf_cstr(em->out, is(em, DIALECT_CLICKHOUSE) ? names[at][0] : "CAST");

@@ -49,6 +49,8 @@ CASES = [  # answered alike since they were found to differ, or worth a look eac
     "SELECT count(DISTINCT t), count(DISTINCT u), count(DISTINCT n) FROM facts",
     "SELECT ts, tz, d FROM facts WHERE ts > '2000-01-01' OR tz >= '2020-06-01 10:00:00.25' OR d = '1910-06-01'",
     "SELECT a IS DISTINCT FROM NULL, a IS NOT DISTINCT FROM 1, ok IS NOT TRUE, ok IS UNKNOWN FROM facts",
+    "SELECT a::text, g::text, abs(b), abs(s), substring(t, 2), substring(t, 1, 1), substr(c, 3, 0) FROM facts",
+    "SELECT abs(a) FROM facts WHERE a = -2147483648",
     "SELECT n FROM facts WHERE n > 0.5 AND n < 123456789.1231",
 ]
 
