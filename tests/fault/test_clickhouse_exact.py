@@ -71,7 +71,7 @@ class Hurt(Mirror):
 
     def write(self, seed):
         """A few changes; they stand in Postgres when this returns."""
-        generate = self.generate(self.dice.randrange(50, 400), seed)
+        generate = self.generate(self.dice.randrange(50, 400), seed % (1 << 31))
         assert generate.process.wait(timeout=60) == 0, generate.tail()
 
 
