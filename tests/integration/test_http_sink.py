@@ -12,7 +12,7 @@ import cloudevents.v1.http as cloudevents
 import pytest
 import standardwebhooks
 
-from webhooks import BIN, SECRET, Http2Server, Opposite, Receiver, Webhooks, free_port, self_signed, wait_for
+from webhooks import BIN, ROOT, SECRET, Http2Server, Opposite, Receiver, Webhooks, free_port, self_signed, wait_for
 
 
 NETWORK = 'sluice_http_answers_total{class="network"}'
@@ -119,6 +119,26 @@ def test_batches_halve_what_is_refused(hooks):
         last[item["key"]["id"]] = item["version"]
     assert max(len(json.loads(r["body"])) for r in server.requests) > 1
     assert [key for key, _ in pipeline.dead_letters()] == [123 % 40]
+
+
+def test_a_select_list_makes_the_body(hooks):
+    """Typed by what Postgres says of the enrichment; what it refuses is a dead letter, a wrong list exit code 2."""
+    subprocess.run(["psql", "-q", "-h", os.environ["SLUICE_PG_HOST"], "-p", os.environ["SLUICE_PG_PORT"], "-U", "postgres",
+                    "-d", os.environ["SLUICE_PG_DB"], "-f", ROOT / "sql/postgres/engagement.sql"], check=True, capture_output=True)
+    pipeline, server = hooks(lambda n, r: 200, body='"id, duration_ms / (id - 2) AS per, sluice_op AS op, event_ts"')
+    row = {"event_ts": "2026-11-21T10:00:00.000000Z", "duration_ms": 100}
+    ids = [pipeline.change(1, row={"id": 1, **row}), pipeline.change(2, row={"id": 2, **row}), pipeline.change(3, op="d")]
+    pipeline.start()
+    pipeline.caught_up()
+    assert {r["id"]: json.loads(r["body"]) for r in server.requests} == {
+        ids[0]: {"id": 1, "per": -100, "op": "c", "event_ts": "2026-11-21T10:00:00.000000Z"},
+        ids[2]: {"id": 3, "per": None, "op": "d", "event_ts": None}}
+    [(key, reason)] = pipeline.dead_letters()
+    assert key == 2 and "division by zero" in reason
+    assert pipeline.stop() == 0
+    pipeline.file.write_text(pipeline.file.read_text().replace("sluice_op AS op", "nothing AS op"))
+    pipeline.start()
+    assert pipeline.process.wait(timeout=30) == 2 and "nothing" in pipeline.tail()
 
 
 def test_several_destinations_are_alone(hooks, receiver, tmp_path):
