@@ -40,7 +40,7 @@ PIDS = pathlib.Path(os.environ.get("STACK_DIR") or ROOT / "build/stack") / INSTA
 SERVERS = ("postgres", "redis", "kafka", "connect", "clickhouse")
 CONNECTOR = "pg.engagement.source"
 EXIT_RESTART = 3
-PATIENCE = 90  # seconds until everything must have arrived, on a loaded machine
+PATIENCE = 180  # seconds until everything must have arrived, on a loaded machine
 
 
 class Stream(Pipeline):
@@ -249,7 +249,8 @@ class Stream(Pipeline):
         if self.sinks:
             self.caught_up()
         if self.verify_due:
-            run(BIN / "sluicectl", "verify", PIPELINE, "--timeout", f"{PATIENCE}s", "--settle", "30s", timeout=240)
+            run(BIN / "sluicectl", "verify", PIPELINE, "--timeout", f"{PATIENCE}s", "--settle", "30s",
+                timeout=2 * PATIENCE + 60)
         for sink, look in (("clickhouse", self.check_clickhouse), ("leaderboard", self.check_board),
                            ("http", self.check_receiver)):
             if sink in self.sinks:
