@@ -22,7 +22,8 @@ enum {
 	PAUSE_MAX_MS = 60000,
 	TRUST_MS = 60000,
 	RESPONSE_MAX = 64 << 10,
-	SAID_MAX = 120, /* bytes of an answer that a dead letter quotes */
+	DOUBTS_MAX = 64, /* rows refused in a row: then it is the destination all the same */
+	SAID_MAX = 120,  /* bytes of an answer that a dead letter quotes */
 	HEADERS_OWN = 8,
 	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
 };
@@ -49,6 +50,7 @@ struct state {
 	size_t turn;             /* the lane that is looked at first */
 	char *authorization;     /* the header; NULL: none */
 	char why[ERR_WHAT_SIZE]; /* what the destination last did wrong */
+	unsigned doubts;         /* rows given up for a doubtful answer since the last 2xx */
 	bool halted;
 	struct err halt;
 };
@@ -231,6 +233,7 @@ on_done_class(struct state *s, struct http_lane *lane, int64_t now_ms)
 	bool was_open = s->breaker.open;
 
 	breaker_good(&s->breaker, now_ms);
+	s->doubts = 0;
 	http_lane_settle(&s->lanes, lane, NULL);
 	for (size_t i = 0; was_open && i < s->lanes.count; i++)
 		s->lanes.lanes[i].due_ms = 0; /* it is back: nobody waits out an old pause */
@@ -278,9 +281,11 @@ on_status(struct state *s, struct http_lane *lane, const struct http_response *r
 	}
 	describe(response, why, sizeof why);
 	/* The destination took other rows just now, so it is this one. */
-	if (class == HTTP_CLASS_DOUBT && s->breaker.good_ms != BREAKER_NEVER_MS &&
-	    now_ms - s->breaker.good_ms <= trust_ms)
+	if (class == HTTP_CLASS_DOUBT && s->doubts < DOUBTS_MAX &&
+	    s->breaker.good_ms != BREAKER_NEVER_MS && now_ms - s->breaker.good_ms <= trust_ms) {
 		class = HTTP_CLASS_DEAD;
+		s->doubts++;
+	}
 	if (class == HTTP_CLASS_DEAD) {
 		on_dead_class(s, lane, why);
 		return;

@@ -201,6 +201,7 @@ struct server {
 	struct httpd *httpd;
 	char url[64];
 	unsigned count;
+	unsigned good_first;  /* so many are taken before */
 	unsigned fail_first;  /* so many are answered fail_status */
 	unsigned fail_status; /* 0: 503 */
 	unsigned refuse_over; /* arrays of more rows are answered 413; 0: none */
@@ -236,7 +237,7 @@ on_event(void *ctx, const struct httpd_request *request, struct httpd_response *
 
 	s->count++;
 	response->status = s->fail_status ? s->fail_status : 503;
-	if (s->count <= s->fail_first)
+	if (s->count > s->good_first && s->count <= s->good_first + s->fail_first)
 		return;
 	response->status = 413;
 	(void)snprintf(s->body, sizeof s->body, "%.*s", SLICE_ARG(request->body));
@@ -337,6 +338,28 @@ rows_arrive_in_order_of_their_key(void **state)
 	free(rows);
 }
 
+/* Pushes count rows, works until they are settled, closes. */
+static void
+deliver_all(struct server *server, const struct sink_http_config *config, struct rows *rows,
+    size_t count)
+{
+	struct sink_http_config c = *config;
+	struct sink *sink = NULL;
+	struct err err = { 0 };
+
+	server_start(server);
+	c.url = server->url;
+	c.allow_private = true;
+	c.back_off_ms = 1;
+	c.pause_max_ms = 20;
+	if (sink_open(&sink_http, &c, &sink, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	sink_push(sink, rows->pointers, count);
+	work_until_done(sink);
+	sink_close(sink);
+	httpd_stop(server->httpd);
+}
+
 /* A wrong url is asked with one row after the other; none of them is given up, those that
  * were refused while it was wrong included. */
 static void
@@ -369,6 +392,26 @@ a_wrong_url_costs_no_row(void **state)
 	}
 }
 
+/* A url that goes bad while 2xx are fresh costs a bounded number of rows. */
+static void
+a_url_that_goes_bad_costs_few_rows(void **state)
+{
+	struct server server = { .good_first = 20, .fail_first = 100, .fail_status = 404 };
+	const struct sink_http_config config = { .lanes = 64 };
+	struct rows *rows = rows_new();
+	int rejected = 0;
+
+	(void)state;
+	deliver_all(&server, &config, rows, ROWS);
+	for (int i = 0; i < ROWS; i++) {
+		rejected += rows->records[i].outcome == OUTCOME_REJECTED;
+		free(rows->records[i].reason);
+	}
+	assert_int_equal(rejected, 64);
+	assert_int_equal(server.seen_ids, ROWS - 64);
+	free(rows);
+}
+
 /* Forgotten rows keep their outcome and may be pushed again. */
 static void
 drop_forgets_what_is_in_flight(void **state)
@@ -393,28 +436,6 @@ drop_forgets_what_is_in_flight(void **state)
 	sink_close(sink);
 	httpd_stop(server.httpd);
 	free(rows);
-}
-
-/* Pushes count rows, works until they are settled, closes. */
-static void
-deliver_all(struct server *server, const struct sink_http_config *config, struct rows *rows,
-    size_t count)
-{
-	struct sink_http_config c = *config;
-	struct sink *sink = NULL;
-	struct err err = { 0 };
-
-	server_start(server);
-	c.url = server->url;
-	c.allow_private = true;
-	c.back_off_ms = 1;
-	c.pause_max_ms = 20;
-	if (sink_open(&sink_http, &c, &sink, &err) != FATE_DONE)
-		fail_msg("%s", err.what);
-	sink_push(sink, rows->pointers, count);
-	work_until_done(sink);
-	sink_close(sink);
-	httpd_stop(server->httpd);
 }
 
 static void
@@ -665,6 +686,7 @@ main(void)
 		cmocka_unit_test(breaker_respects_retry_after),
 		cmocka_unit_test(rows_arrive_in_order_of_their_key),
 		cmocka_unit_test(a_wrong_url_costs_no_row),
+		cmocka_unit_test(a_url_that_goes_bad_costs_few_rows),
 		cmocka_unit_test(batches_are_halved_down_to_the_guilty_row),
 		cmocka_unit_test(a_batchs_id_comes_of_its_rows),
 		cmocka_unit_test(headers_and_tokens_are_sent),
