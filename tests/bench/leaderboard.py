@@ -15,12 +15,10 @@ import json
 import os
 import pathlib
 import re
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -95,16 +93,15 @@ def sluice(world, folder, n):
     worker = world.worker(n)
     board_world.wait(lambda: sum(world.positions(key)) > 0, 60, "the first batch")
     began, done, worker_cpu = time.perf_counter(), sum(world.positions(key)), cpu(worker.process.pid)
-    stop, reads = threading.Event(), []
-    threading.Thread(target=top100, args=(server.port, key, stop, reads), daemon=True).start()
+    reader = Reader(server, key)
     while not world.caught_up():
         time.sleep(0.02)
     rate = (N - done) / (time.perf_counter() - began)
-    stop.set()
+    reads = reader.stop()
     took = ((cpu(worker.process.pid) - worker_cpu) / (N - done), (cpu(server.process.pid) - redis_cpu) / N)
     size = (server.client.info("memory")["used_memory"] - idle) / N
     world.exact()
-    return rate, *took, size, statistics.median(reads), worker
+    return rate, *took, size, reads[0], worker
 
 
 def peer(mode, world, folder, n):
@@ -120,18 +117,15 @@ def peer(mode, world, folder, n):
         server.stop()
 
 
-def top100(port, key, stop, times):
-    """The top 100, a hundred times a second, over a plain socket."""
-    with socket.create_connection(("127.0.0.1", port)) as s:
-        while not stop.wait(0.01):
-            began, data, count = time.perf_counter(), b"", 0
-            s.sendall(b"ZREVRANGE %s 0 99 WITHSCORES\r\n" % key.encode())
-            while count == 0 or data.count(b"\r\n") < 1 + 2 * count:
-                data += s.recv(1 << 16)
-                count = int(data[1:data.index(b"\r\n")]) if b"\r\n" in data else 0
-                if data.startswith(b"*0"):
-                    break
-            times.append(time.perf_counter() - began)
+class Reader:
+    """The top 100, a hundred times a second, by a process of its own."""
+
+    def __init__(self, server, key):
+        self.process = subprocess.Popen([sys.executable, PEER, "top", "-", key, "100", str(server.port)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        return [float(word) for word in self.process.communicate(timeout=30)[0].split()]
 
 
 def speed(world, folder):
@@ -176,9 +170,8 @@ def start_load(world, folder):
 
 def paced(world, folder):
     key, client = next(iter(world.boards)), world.server.client
-    stop, reads, late = threading.Event(), [], []
+    late, reader = [], Reader(world.server, key)
     load = start_load(world, folder)
-    threading.Thread(target=top100, args=(world.server.port, key, stop, reads), daemon=True).start()
     while load.poll() is None:
         id = 40_000_000 + len(late)
         row = world.rows[id] = (f"ffffffff-0000-4000-8000-{id:012d}", int(time.time() * 1000), "play")
@@ -191,13 +184,13 @@ def paced(world, folder):
             time.sleep(0.001)
         late.append(time.perf_counter() - began)
         time.sleep(0.05)
-    stop.set()
+    reads = reader.stop()
     world.exact()
     assert load.returncode == 0
     figure("leaderboard_visible_p50", statistics.median(late) * 1000, "ms", "-", 1)
     figure("leaderboard_visible_p99", sorted(late)[int(len(late) * 0.99)] * 1000, "ms", "<=250", 1)
-    figure("leaderboard_top100_read", statistics.median(reads) * 1000, "ms", "<=0.2")
-    figure("leaderboard_top100_read_p99", sorted(reads)[int(len(reads) * 0.99)] * 1000, "ms")
+    figure("leaderboard_top100_read", reads[0] * 1000, "ms", "<=0.2")
+    figure("leaderboard_top100_read_p99", reads[1] * 1000, "ms")
 
 
 def single_headers(id):

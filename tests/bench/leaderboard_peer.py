@@ -5,12 +5,16 @@
 exact BROKERS TOPIC COUNT PORT    leaderboard_peer.lua, a call a batch and partition
 zincrby BROKERS TOPIC COUNT PORT  one plain ZINCRBY an event, pipelined; counts twice on a replay
 load BROKERS TOPIC FILE RATE      produces FILE's records (JSON lines), RATE a second
+top - KEY 100 PORT                reads the top 100, a hundred times a second, until its input ends;
+                                  prints the median and the 99th percentile in seconds
 
 The first two print the seconds from the first to the last record, and their own CPU seconds."""
 import datetime
 import json
 import pathlib
 import resource
+import select
+import socket
 import sys
 import time
 
@@ -87,9 +91,25 @@ def load(brokers, topic, file, rate):
     assert producer.flush(30) == 0
 
 
+def top(key, port):
+    times, s = [], socket.create_connection(("127.0.0.1", port))
+    while not select.select([sys.stdin], [], [], 0.01)[0]:
+        began, data, lines = time.perf_counter(), b"", 1
+        s.sendall(b"ZREVRANGE %s 0 99 WITHSCORES\r\n" % key.encode())
+        while data.count(b"\r\n") < lines:
+            data += s.recv(1 << 16)
+            if b"\r\n" in data:
+                lines = 1 + 2 * int(data[1:data.index(b"\r\n")])
+        times.append(time.perf_counter() - began)
+    times.sort()
+    print(times[len(times) // 2], times[int(len(times) * 0.99)])
+
+
 if __name__ == "__main__":
     mode, brokers, topic, what, number = sys.argv[1:]
     if mode == "load":
         load(brokers, topic, what, int(number))
+    elif mode == "top":
+        top(topic, int(number))
     else:
         consume(brokers, topic, int(what), int(number), {"exact": exact, "zincrby": zincrby}[mode])
