@@ -130,8 +130,8 @@ through_text(struct sql_compiler *c, struct sql_node *node, struct pgtype to)
 						 : node;
 	}
 	if (sql_type_is_string((int)node->type.kind)) {
-		if (is_carried(to.kind) || to.kind == TYPE_ENUM || kind == TYPE_INET ||
-		    kind == TYPE_CIDR || kind == TYPE_MACADDR)
+		if (is_carried(to.kind) || to.kind == TYPE_ENUM || kind == TYPE_INTERVAL ||
+		    kind == TYPE_INET || kind == TYPE_CIDR || kind == TYPE_MACADDR)
 			return sql_no(c, node->location,
 			    "a cast of text to %s is not in the subset", sql_type_words(to));
 		return cast_call(c, node, to, sql_cast_input); /* char(n) with its blanks */

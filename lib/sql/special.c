@@ -302,7 +302,9 @@ sql_between(struct sql_compiler *c, const json_t *body, const char *kind)
 	x->shared = x->kind != NODE_CONST;
 	node = within(c, x, ends[0], ends[1], location);
 	if (node && strstr(kind, "SYM")) {
-		other = within(c, x, ends[1], ends[0], location);
+		/* ends of its own: the first pair's may not have been evaluated */
+		ends = expr_list(c, json_object_get(list, "items"), &count);
+		other = ends ? within(c, x, ends[1], ends[0], location) : NULL;
 		node = other ? sql_fold(c, logic(c, NODE_OR, node, other, location)) : NULL;
 	}
 	if (node && strstr(kind, "NOT"))

@@ -64,6 +64,7 @@ static const struct {
 	{ "SELECT power(id, 2)" FROM, "1:8: ", "power" },
 	{ "SELECT device ~ 'a'" FROM, "1:15: ", "regular expressions" },
 	{ "SELECT raw_payload < raw_payload" FROM, "1:20: ", "ordering jsonb" },
+	{ "SELECT device::interval" FROM, "1:8: ", "a cast of text to interval" },
 	{ "SELECT device::timetz" FROM, "1:16: ", "timetz" },
 	{ "SELECT device::int[]" FROM, "1:16: ", "not in the subset" },
 	{ "SELECT ARRAY[1]" FROM, "1:8: ", "arrays" },
