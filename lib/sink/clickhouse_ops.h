@@ -3,7 +3,8 @@
  *
  * sink_clickhouse.c and sink_clickhouse_append.c are the drivers, _batch.c makes one
  * insert of records, _server.c speaks HTTP and reads refusals, _table.c knows the
- * target's columns, _rows.c turns records into rows of the block. */
+ * target's columns, _held.c what an append table holds, _rows.c turns records into rows of the
+ * block. */
 #ifndef SINK_CLICKHOUSE_OPS_H
 #define SINK_CLICKHOUSE_OPS_H
 
@@ -53,6 +54,8 @@ struct clickhouse {
 	struct hints value_hints, before_hints, key_hints;
 	uint32_t *row_record; /* index of the record that a row came from */
 	size_t row_record_cap;
+	int64_t batch_age_ms;    /* at present; the config's is the least */
+	int64_t next_look_ms;    /* at the table's parts */
 	size_t batch_rows;       /* at present; the config's is the most */
 	struct buf token;        /* of the insert at hand; empty: none */
 	struct buf quoted;       /* a topic as JSON */
@@ -69,6 +72,8 @@ void clickhouse_finish(struct clickhouse *ch);
 enum fate clickhouse_deliver(
     void *state, struct record *const *records, size_t count, struct err *err) NODISCARD;
 void clickhouse_limits(const struct clickhouse *ch, struct sink_batch_limits *ret_limits);
+/* Now and then: looks whether the table has too many parts, and waits longer then. */
+enum fate clickhouse_tick(void *state, int64_t wall_ms, struct err *err) NODISCARD;
 
 /* --- clickhouse_server.c --- */
 
@@ -109,6 +114,21 @@ enum fate table_build(
 enum fate target_read(struct slice text, struct target *ret_target, struct err *err) NODISCARD;
 void target_free(struct target *target);
 void name_quote(struct buf *out, const char *name); /* `name` */
+
+/* --- clickhouse_held.c --- */
+
+/* Offsets that a table of mode append holds, in order. */
+struct held {
+	int64_t *offsets;
+	size_t count;
+};
+/* Of the range, in one partition. RETRY or HALT. */
+enum fate held_ask(struct clickhouse *ch, const char *topic, int32_t part,
+    struct sink_range range, struct held *held, struct err *err) NODISCARD;
+bool held_has(const struct held *held, int64_t offset);
+void held_finish(struct held *held);
+/* How many inserts the table knows by their tokens. HALT: no MergeTree. */
+enum fate held_window(struct clickhouse *ch, int64_t *ret_inserts, struct err *err) NODISCARD;
 
 /* --- clickhouse_rows.c --- */
 

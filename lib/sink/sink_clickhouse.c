@@ -35,5 +35,6 @@ const struct sink_ops sink_clickhouse = {
 	.connect = replace_connect,
 	.deliver = clickhouse_deliver,
 	.limits = replace_limits,
+	.tick = clickhouse_tick,
 	.close = replace_close,
 };

@@ -36,9 +36,8 @@ struct lane {
 	size_t batch;             /* leading records that are the batch */
 	struct sink_range frozen; /* of it; stays until the next */
 	struct sink_range before; /* what a predecessor froze and did not say was done */
-	int64_t *held;            /* offsets that the table held then, in order */
-	size_t held_count;
-	int64_t seen; /* highest offset that was pushed */
+	struct held held;         /* what the table said last */
+	int64_t seen;             /* highest offset that was pushed */
 };
 
 struct append {
@@ -60,52 +59,6 @@ append_open(void *state, const void *config, struct err *err)
 	return clickhouse_start(&a->ch, config, true, err);
 }
 
-/* --- the table's word --- */
-
-/* SETTINGS ... name = 123, as system.tables shows an engine; -1: not there. */
-static int64_t
-engine_setting(const char *engine, const char *name)
-{
-	const char *at = strstr(engine, name);
-	int64_t value = 0;
-
-	if (!at)
-		return -1;
-	for (at += strlen(name); *at == ' ' || *at == '='; at++)
-		;
-	for (; *at >= '0' && *at <= '9' && value < INT32_MAX; at++)
-		value = value * 10 + (*at - '0');
-	return value;
-}
-
-static enum fate
-check_engine(struct append *a, struct err *err)
-{
-	const struct clickhouse_setting params[] = { { "param_d", a->ch.config.database },
-		{ "param_t", a->ch.config.table } };
-	bool replicated;
-	const char *engine;
-	enum fate fate = server_query(&a->ch,
-	    "SELECT engine_full FROM system.tables WHERE database = {d:String} AND name = "
-	    "{t:String} FORMAT TSVRaw",
-	    params, 2, err);
-
-	if (fate != FATE_DONE)
-		return fate;
-	engine = buf_str(&a->ch.response.body);
-	if (!strstr(engine, "MergeTree"))
-		return err_set(err, FATE_HALT,
-		    "table %s.%s is no MergeTree: mode append needs one", params[0].value,
-		    params[1].value);
-	replicated =
-	    strncmp(engine, "Replicated", 10) == 0 || strncmp(engine, "Shared", 6) == 0;
-	a->window = replicated ? engine_setting(engine, " replicated_deduplication_window")
-			       : engine_setting(engine, "non_replicated_deduplication_window");
-	if (a->window < 0)
-		a->window = replicated ? 10000 : 0; /* the server's defaults */
-	return FATE_DONE;
-}
-
 static enum fate
 append_connect(void *state, struct err *err)
 {
@@ -113,7 +66,7 @@ append_connect(void *state, struct err *err)
 	bool changed;
 	enum fate fate = table_describe(&a->ch, &changed, err);
 
-	return fate == FATE_DONE ? check_engine(a, err) : fate;
+	return fate == FATE_DONE ? held_window(&a->ch, &a->window, err) : fate;
 }
 
 /* As many inserts as ten minutes can hold, each partition for itself. */
@@ -131,70 +84,16 @@ check_window(const struct append *a, size_t parts, struct err *err)
 	    a->ch.config.table, needed);
 }
 
-static enum fate
-read_offsets(struct slice text, struct lane *lane, struct err *err)
-{
-	const char *at = text.p, *end = text.p + text.len;
-	size_t cap = 1;
-
-	for (size_t i = 0; i < text.len; i++)
-		cap += text.p[i] == '\n';
-	free(lane->held);
-	lane->held = calloc(cap, sizeof *lane->held);
-	must(lane->held);
-	for (lane->held_count = 0; at < end;) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		size_t len = stop ? (size_t)(stop - at) : (size_t)(end - at);
-
-		if (!slice_i64(slice_of(at, len), &lane->held[lane->held_count++]))
-			return err_set(err, FATE_RETRY, "no offset: %.*s", (int)len, at);
-		at += len + (stop != NULL);
-	}
-	return FATE_DONE;
-}
-
-/* Which offsets of the range the table holds, in order. */
-static enum fate
-ask_table(struct append *a, struct lane *lane, struct sink_range range, struct err *err)
-{
-	char partition[16], first[24], end[24];
-	const struct clickhouse_setting params[] = { { "param_topic", lane->topic },
-		{ "param_partition", partition }, { "param_first", first },
-		{ "param_end", end } };
-	struct buf query = { 0 };
-	enum fate fate;
-
-	(void)snprintf(partition, sizeof partition, "%" PRId32, lane->partition);
-	(void)snprintf(first, sizeof first, "%" PRId64, range.first);
-	(void)snprintf(end, sizeof end, "%" PRId64, range.end);
-	buf_cstr(&query, "SELECT DISTINCT toInt64(_offset) AS o FROM ");
-	name_quote(&query, a->ch.config.database);
-	buf_byte(&query, '.');
-	name_quote(&query, a->ch.config.table);
-	buf_cstr(&query,
-	    " WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= "
-	    "{first:Int64} AND _offset < {end:Int64} ORDER BY o FORMAT TSV");
-	fate = server_query(&a->ch, buf_str(&query), params, 4, err);
-	buf_finish(&query);
-	if (fate == FATE_DONE)
-		fate = read_offsets(buf_view(&a->ch.response.body), lane, err);
-	return fate;
-}
-
 static bool
 is_held(const struct lane *lane, int64_t offset)
 {
-	size_t low = 0, high = lane->held_count;
+	return held_has(&lane->held, offset);
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lane->held[middle] < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < lane->held_count && lane->held[low] == offset;
+static enum fate
+ask_table(struct append *a, struct lane *lane, struct sink_range range, struct err *err)
+{
+	return held_ask(&a->ch, lane->topic, lane->partition, range, &lane->held, err);
 }
 
 /* --- queues --- */
@@ -207,7 +106,7 @@ append_drop(void *state)
 	for (size_t i = 0; i < a->lane_count; i++) {
 		free(a->lanes[i].records);
 		free(a->lanes[i].pushed_ms);
-		free(a->lanes[i].held);
+		held_finish(&a->lanes[i].held);
 	}
 	free(a->lanes);
 	a->lanes = NULL;
@@ -350,7 +249,7 @@ batch_due(const struct append *a, const struct lane *lane, int64_t now_ms)
 
 	if (lane->count == 0 || (!a->flush && lane->count < a->ch.batch_rows &&
 				    lane->bytes < a->ch.config.batch_bytes &&
-				    now_ms - lane->pushed_ms[0] < a->ch.config.batch_age_ms))
+				    now_ms - lane->pushed_ms[0] < a->ch.batch_age_ms))
 		return 0;
 	while (count < lane->count && count < a->ch.batch_rows) {
 		bytes += lane->records[count]->key.len + lane->records[count]->value.len;
@@ -447,7 +346,7 @@ wait_for_age(const struct append *a, int wait_ms)
 		if (lane->count == 0)
 			continue;
 		due = lane->step == STEP_GATHER
-			  ? lane->pushed_ms[0] + a->ch.config.batch_age_ms - now_ms
+			  ? lane->pushed_ms[0] + a->ch.batch_age_ms - now_ms
 			  : 0;
 		wait = due < wait ? due : wait;
 	}
@@ -546,5 +445,6 @@ const struct sink_ops sink_clickhouse_append = {
 	.frozen = append_frozen,
 	.freezing = append_freezing,
 	.froze = append_froze,
+	.tick = clickhouse_tick, /* the state begins with its clickhouse */
 	.close = append_close,
 };

@@ -109,7 +109,7 @@ struct pipeline_clickhouse {
 	struct slice ddl;                   /* the file's text; p NULL without one */
 	const char *cluster, *replica_path; /* of sluicectl ddl; NULL: one server */
 	int64_t batch_rows, batch_bytes, batch_age_ms;
-	int64_t timeout_ms, memory_max;
+	int64_t timeout_ms;
 	const char *listen;
 };
 

@@ -150,9 +150,7 @@ read_batch(struct pipeline_clickhouse *c, struct yaml_node *map, struct err *err
 	TRY(yaml_int(
 	    map, "batch_bytes", YAML_OPTIONAL, 1 << 16, BATCH_BYTES_MAX, &c->batch_bytes, err));
 	TRY(yaml_duration(map, "batch_age", YAML_OPTIONAL, &c->batch_age_ms, err));
-	TRY(yaml_duration(map, "timeout", YAML_OPTIONAL, &c->timeout_ms, err));
-	return yaml_int(
-	    map, "memory_max", YAML_OPTIONAL, 1 << 20, INT64_C(1) << 36, &c->memory_max, err);
+	return yaml_duration(map, "timeout", YAML_OPTIONAL, &c->timeout_ms, err);
 }
 
 enum fate
@@ -269,7 +267,5 @@ pipeline_print_clickhouse(const struct pipeline *p, struct buf *out)
 	    "  batch_rows: %" PRId64 "\n  batch_bytes: %" PRId64 "\n  batch_age: %" PRId64
 	    "ms\n  timeout: %" PRId64 "ms\n",
 	    c->batch_rows, c->batch_bytes, c->batch_age_ms, c->timeout_ms);
-	if (c->memory_max)
-		buf_printf(out, "  memory_max: %" PRId64 "\n", c->memory_max);
 	pipeline_print_text(out, "  listen", c->listen);
 }

@@ -37,6 +37,7 @@ static struct {
 	struct answer script[SCRIPT_MAX];
 	size_t played, scripted;
 	size_t inserts, describes;
+	const char *parts;     /* how many active ones the table has */
 	struct buf head, body; /* of the last insert */
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -118,6 +119,8 @@ choose(struct buf *head, struct buf *body)
 								      : server.describe;
 		if (server.describe_answer.status)
 			answer = server.describe_answer;
+	} else if (body->len > 6 && memcmp(body->p, "SELECT", 6) == 0) {
+		answer.body = server.parts;
 	} else {
 		server.inserts++;
 		server.head.len = server.body.len = 0;
@@ -187,6 +190,7 @@ server_reset(void **state)
 	pthread_mutex_lock(&server.lock);
 	server.describe = table_plain;
 	server.describe_after = NULL;
+	server.parts = "7\n";
 	server.describe_answer = (struct answer){ 0 };
 	server.played = server.scripted = server.inserts = server.describes = 0;
 	pthread_mutex_unlock(&server.lock);
@@ -689,6 +693,41 @@ batches_shrink_when_the_server_is_short_of_memory(void **state)
 }
 
 static void
+rows_wait_longer_when_there_are_many_parts(void **state)
+{
+	static const char *const values[] = { ROW("1", "a") };
+	struct sink_clickhouse_config config = config_make();
+	struct clickhouse *driver = calloc(1, sink_clickhouse.state);
+	struct sink_batch_limits limits;
+	struct record *pointers[1] = { &records[0] };
+	struct err err;
+
+	(void)state;
+	make(1, values);
+	config.batch_age_ms = 400;
+	assert_int_equal(sink_clickhouse.open(driver, &config, &err), FATE_DONE);
+	script(500, 252, "Code: 252. DB::Exception: parts");
+	assert_int_equal(sink_clickhouse.deliver(driver, pointers, 1, &err), FATE_RETRY);
+	sink_clickhouse.limits(driver, &limits);
+	assert_int_equal(limits.age_ms, 800);
+	server.parts = "300\n";
+	assert_int_equal(sink_clickhouse.tick(driver, 0, &err), FATE_DONE);
+	assert_int_equal(sink_clickhouse.tick(driver, 0, &err), FATE_DONE); /* too soon */
+	sink_clickhouse.limits(driver, &limits);
+	assert_int_equal(limits.age_ms, 1600);
+	server.parts = "299\n";
+	for (int i = 0; i < 5; i++) {
+		driver->next_look_ms = 0;
+		assert_int_equal(sink_clickhouse.tick(driver, 0, &err), FATE_DONE);
+	}
+	sink_clickhouse.limits(driver, &limits);
+	assert_int_equal(limits.age_ms, 400);
+	sink_clickhouse.close(driver);
+	free(driver);
+	make(0, NULL);
+}
+
+static void
 fill_row(struct record *record, size_t i)
 {
 	static const char *const values[] = { ROW("1", "a"), ROW("2", "b"), ROW("3", "c"),
@@ -731,6 +770,7 @@ main(void)
 		CASE(names_and_settings_travel_escaped),
 		CASE(the_contract_of_sinks_is_kept),
 		CASE(batches_shrink_when_the_server_is_short_of_memory),
+		CASE(rows_wait_longer_when_there_are_many_parts),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_stop);
