@@ -166,6 +166,20 @@ step_topics(struct boot *b, struct err *err)
 	return fate;
 }
 
+/* Of a topic that was made a moment ago the broker may have told a part only. The client
+ * would keep that for a quarter of an hour: asking for the partitions renews it. */
+static enum fate
+first_offsets(struct boot *b, struct kafka_part *parts, size_t count, struct err *err)
+{
+	int32_t ignored = 0;
+	enum fate fate = kafka_admin_offsets_at(b->admin, KAFKA_AT_START, parts, count, err);
+
+	if (fate == FATE_HALT && kafka_admin_partitions(b->admin, parts->topic, &ignored,
+				     &(struct err){ 0 }) == FATE_DONE)
+		err->fate = fate = FATE_RETRY;
+	return fate;
+}
+
 /* A partition without an offset gets the start of the topic. */
 static enum fate
 offsets_start(
@@ -186,10 +200,7 @@ offsets_start(
 			fresh[fresh_count++] =
 			    (struct kafka_part){ .topic = topic, .partition = (int32_t)i };
 	if (fate == FATE_DONE && fresh_count)
-		fate =
-		    kafka_admin_offsets_at(b->admin, KAFKA_AT_START, fresh, fresh_count, err);
-	if (fate == FATE_HALT) /* made a moment ago: the metadata may not know it yet */
-		err->fate = fate = FATE_RETRY;
+		fate = first_offsets(b, fresh, fresh_count, err);
 	if (fate == FATE_DONE && fresh_count)
 		fate = kafka_admin_set_group_offsets(b->admin, group, fresh, fresh_count, err);
 	if (fate == FATE_DONE && fresh_count)
