@@ -13,6 +13,7 @@
 #include "wire/record.h"
 #include "work/deadletter.h"
 #include "work/enrich_item.h"
+#include "work/watch.h"
 #include "work/worker.h"
 
 enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, MARK_TEXT = 112 };
@@ -194,20 +195,39 @@ decode_all(struct enrich_batch *b, struct err *err)
 	return FATE_DONE;
 }
 
+/* What cannot be read may be poison, or a column that changed: never take one for the
+ * other. */
+static enum fate
+columns_hold(struct enrich_batch *b, int64_t mono_ms, struct err *err)
+{
+	struct watch *watch = b->plan->watch;
+
+	for (size_t i = 0; i < b->count; i++)
+		if (b->items[i].action == ITEM_DEAD)
+			return watch_check(watch, b->pg, &b->items[i], mono_ms, err);
+	return watch_due(watch, mono_ms) ? watch_check(watch, b->pg, &b->items[0], mono_ms, err)
+					 : FATE_DONE;
+}
+
 /* Facts whose unchanged TOAST values are not in the event: by key from Postgres. */
 static enum fate
 complete_facts(struct enrich_batch *b, struct err *err)
 {
 	struct lookup *lookup = b->plan->lookups[0];
+	const struct item *incomplete = NULL;
 	enum fate fate;
 
-	for (size_t i = 0; i < b->count; i++)
-		if (b->items[i].action == ITEM_UPSERT && b->items[i].incomplete)
-			lookup_want(lookup, item_key(&b->items[i], b->plan, &b->arena));
+	for (size_t i = b->count; i-- > 0;)
+		if (b->items[i].action == ITEM_UPSERT && b->items[i].incomplete) {
+			incomplete = &b->items[i]; /* the first of them in the end */
+			lookup_want(lookup, item_key(incomplete, b->plan, &b->arena));
+		}
 	if (lookup_wanted(lookup) == 0)
 		return FATE_DONE;
 	b->counts[M_LOOKUPS] += (int64_t)lookup_wanted(lookup);
 	fate = lookup_fetch(lookup, b->pg, &b->arena, err);
+	if (fate == FATE_HALT)
+		watch_explain(b->plan->watch, b->pg, incomplete, err);
 	for (size_t i = 0; i < b->count && fate == FATE_DONE; i++) {
 		struct item *item = &b->items[i];
 
@@ -254,6 +274,8 @@ find_dimension(struct enrich_batch *b, size_t source, int64_t now_ms, struct err
 	if (lookup_wanted(lookup) > 0) {
 		b->counts[M_LOOKUPS] += (int64_t)lookup_wanted(lookup);
 		fate = lookup_fetch(lookup, b->pg, &b->arena, err);
+		if (fate == FATE_HALT)
+			watch_explain(plan->watch, b->pg, &b->items[0], err);
 		if (fate != FATE_DONE)
 			return fate;
 	}
@@ -375,6 +397,8 @@ enrich_batch_run(struct enrich_batch *b, int64_t mono_ms, struct err *err)
 	for (size_t i = 0; i < b->plan->source_count; i++)
 		lookup_reset(b->plan->lookups[i]);
 	fate = decode_all(b, err);
+	if (fate == FATE_DONE)
+		fate = columns_hold(b, mono_ms, err);
 	if (fate == FATE_DONE)
 		fate = complete_facts(b, err);
 	for (size_t s = 1; s < b->plan->source_count && fate == FATE_DONE; s++)

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "wire/json.h"
 #include "work/catalog.h"
+#include "work/watch.h"
 #include "work/worker.h"
 
 /* What stands before a member's value in an object. */
@@ -90,10 +91,20 @@ enum fate
 enrich_plan_open(struct pg *pg, const struct pipeline *pipeline, struct enrich_plan **ret_plan,
     struct err *err)
 {
+	struct enrich_plan *plan = NULL;
 	struct sql_query *query;
 	enum fate fate = query_open(pg, pipeline, &query, err);
 
-	return fate == FATE_DONE ? enrich_plan_of(query, pipeline, ret_plan, err) : fate;
+	if (fate == FATE_DONE)
+		fate = enrich_plan_of(query, pipeline, &plan, err);
+	if (fate != FATE_DONE)
+		return fate;
+	fate = watch_open(pg, query, &plan->watch, err);
+	if (fate == FATE_DONE)
+		*ret_plan = plan;
+	else
+		enrich_plan_free(plan);
+	return fate;
 }
 
 enum fate
@@ -135,6 +146,7 @@ enrich_plan_free(struct enrich_plan *plan)
 	change_reader_free(plan->fact_change);
 	list_finish(&plan->key);
 	list_finish(&plan->identity);
+	watch_free(plan->watch);
 	row_plan_free(plan->fact_row);
 	sql_query_free(plan->query);
 	free(plan);

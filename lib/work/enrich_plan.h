@@ -24,6 +24,8 @@ struct plan_list {
 	size_t count;
 };
 
+struct watch;
+
 struct enrich_plan {
 	const struct pipeline *pipeline;
 	struct sql_query *query;
@@ -33,6 +35,7 @@ struct enrich_plan {
 	size_t source_count;
 	struct lookup *lookups[SQL_SOURCES_MAX];       /* [0]: the fact itself, by key */
 	struct dimension *dimensions[SQL_SOURCES_MAX]; /* caches; [0] is NULL */
+	struct watch *watch; /* over the columns that the query uses; NULL without a Postgres */
 	struct plan_list key, identity;
 	struct buf *members; /* a result column's name as JSON: "name": */
 	size_t result_count;

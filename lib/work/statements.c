@@ -7,6 +7,7 @@
 		"\"\n.byte 0\n.popsection\n")
 
 CARRY(statement_postgres_catalog, "sql/postgres/catalog.sql");
+CARRY(statement_postgres_columns, "sql/postgres/columns.sql");
 CARRY(statement_engagement_contents, "sql/generate/engagement_contents.sql");
 CARRY(statement_engagement_load, "sql/generate/engagement_load.sql");
 CARRY(statement_engagement_insert, "sql/generate/engagement_insert.sql");

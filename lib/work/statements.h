@@ -5,6 +5,7 @@
 #define WORK_STATEMENTS_H
 
 extern const char statement_postgres_catalog[]; /* sql/postgres/catalog.sql */
+extern const char statement_postgres_columns[]; /* sql/postgres/columns.sql */
 
 /* sql/generate/engagement_*.sql */
 extern const char statement_engagement_contents[];
