@@ -224,13 +224,14 @@ batch_full(const struct enrich_loop *loop)
 static void
 take_in(struct enrich_loop *loop, struct kafka_message *message)
 {
-	size_t source = loop->refresh ? follow_source(loop->follow, message->topic) : 0;
+	size_t source = loop->refresh ? follow_source(loop->follow, message->topic, 0) : 0;
 
 	if (source == 0) {
 		enrich_batch_add(loop->batch, message);
 		return;
 	}
-	refresh_take(loop->refresh, source, message, clock_mono_ms());
+	for (; source > 0; source = follow_source(loop->follow, message->topic, source))
+		refresh_take(loop->refresh, source, message, clock_mono_ms());
 	kafka_message_free(message);
 }
 
@@ -487,15 +488,17 @@ enrich_run(struct work *work, struct err *err)
 enum fate
 enrich_check(struct work *work, struct err *err)
 {
-	struct enrich_plan *plan = NULL;
-	struct pg *pg = NULL;
-	enum fate fate = postgres_open(work->pipeline, work->member, &pg, err);
+	struct enrich_loop loop = { .work = work, .conf = &work->pipeline->enrich };
+	enum fate fate = postgres_open(work->pipeline, work->member, &loop.pg, err);
 
 	if (fate == FATE_DONE)
-		fate = enrich_plan_open(pg, work->pipeline, &plan, err);
+		fate = enrich_plan_open(loop.pg, work->pipeline, &loop.plan, err);
 	if (fate == FATE_DONE)
-		fate = lint_start(pg, work->pipeline, err);
-	enrich_plan_free(plan);
-	pg_free(pg);
+		fate = lint_start(loop.pg, work->pipeline, err);
+	if (fate == FATE_DONE)
+		fate = enrich_start_refresh(&loop, err);
+	refresh_close(loop.refresh);
+	enrich_plan_free(loop.plan);
+	pg_free(loop.pg);
 	return fate;
 }

@@ -35,6 +35,8 @@ struct enrich_loop {
 
 /* Waits for Postgres and compiles the query against it. */
 enum fate enrich_start_plan(struct enrich_loop *loop, struct err *err) NODISCARD;
+/* Where dimension changes are carried to facts: whether they can be. */
+enum fate enrich_start_refresh(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Producer, dimension topics, refresh, consumer; subscribes. The callbacks are the
  * consumer's, with loop as their ctx. */
 struct kafka_consumer_conf;

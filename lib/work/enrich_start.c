@@ -94,8 +94,8 @@ step_partitions(struct enrich_loop *loop, struct err *err)
 }
 
 /* With a signal table, changed dimension rows have their facts sent again. */
-static enum fate
-refresh_start(struct enrich_loop *loop, struct err *err)
+enum fate
+enrich_start_refresh(struct enrich_loop *loop, struct err *err)
 {
 	const struct pipeline *pipeline = loop->work->pipeline;
 	struct connector connector = { 0 };
@@ -153,7 +153,7 @@ enrich_start_clients(
 	enrich_batch_set_source_partitions(loop->batch, loop->source_partitions);
 	fate = patiently(loop, step_follow, err);
 	if (fate == FATE_DONE)
-		fate = refresh_start(loop, err);
+		fate = enrich_start_refresh(loop, err);
 	if (fate != FATE_DONE)
 		return fate;
 	fate = kafka_consumer_open(&loop->consumer, consumer, err);

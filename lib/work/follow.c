@@ -40,9 +40,11 @@ source_add(struct follow *f, const struct work *work, size_t source, struct err 
 	char *topic = f->topics[source];
 	int32_t count = 0;
 	enum fate fate;
+	bool twice;
 
 	(void)snprintf(topic, TOPIC_SIZE, "%s.%s.%s", work->pipeline->prefix, dimension->schema,
 	    dimension->table);
+	twice = follow_source(f, topic, 0) < source;
 	fate = kafka_consumer_partitions(f->consumer, topic, TIMEOUT_MS, &count, err);
 	if (fate == FATE_HALT && !kafka_wants_restart(err)) {
 		topic[0] = '\0';
@@ -50,7 +52,7 @@ source_add(struct follow *f, const struct work *work, size_t source, struct err 
 	}
 	if (fate != FATE_DONE)
 		return fate;
-	for (int32_t i = 0; i < count && f->part_count < PARTS_MAX; i++)
+	for (int32_t i = 0; i < count && !twice && f->part_count < PARTS_MAX; i++)
 		f->parts[f->part_count++] =
 		    (struct kafka_part){ .topic = topic, .partition = i };
 	f->rows[source] = row_plan_new(dimension->columns, dimension->column_count);
@@ -118,9 +120,9 @@ follow_close(struct follow *f)
 }
 
 size_t
-follow_source(const struct follow *f, const char *topic)
+follow_source(const struct follow *f, const char *topic, size_t after)
 {
-	for (size_t i = 1; i < f->plan->source_count; i++)
+	for (size_t i = after + 1; i < f->plan->source_count; i++)
 		if (f->topics[i][0] && strcmp(f->topics[i], topic) == 0)
 			return i;
 	return 0;
@@ -160,13 +162,11 @@ image_changed(struct follow *f, size_t source, struct slice object, const struct
 
 /* An event that cannot be read says that something changed, and not what: forget all. */
 static void
-apply(struct follow *f, const struct kafka_message *message)
+source_apply(struct follow *f, size_t source, const struct kafka_message *message)
 {
-	size_t source = follow_source(f, message->topic);
 	struct change change;
 	struct err ignored;
 
-	must(source > 0);
 	arena_reset(&f->arena);
 	if (change_read(message->value, &change, &ignored) != FATE_DONE ||
 	    change.kind == CHANGE_TRUNCATE) {
@@ -178,6 +178,15 @@ apply(struct follow *f, const struct kafka_message *message)
 	metric_add(&metrics[M_EVENTS], 1);
 	image_changed(f, source, change.before, &change);
 	image_changed(f, source, change.after, &change);
+}
+
+static void
+apply(struct follow *f, const struct kafka_message *message)
+{
+	size_t source = 0;
+
+	while ((source = follow_source(f, message->topic, source)) > 0)
+		source_apply(f, source, message);
 }
 
 static struct kafka_part *

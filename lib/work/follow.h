@@ -24,8 +24,9 @@ void follow_close(struct follow *follow); /* accepts NULL */
 /* RETRY: Kafka did not answer; call again before using the caches. */
 enum fate follow_step(struct follow *follow, struct err *err) NODISCARD;
 
-/* The topic of a dimension that is followed: its source's number, or 0. */
-size_t follow_source(const struct follow *follow, const char *topic);
+/* The sources that a followed topic tells of (a table can be joined twice): begin with
+ * after 0; 0 is the end. */
+size_t follow_source(const struct follow *follow, const char *topic, size_t after);
 /* Its topic, or NULL. */
 const char *follow_topic(const struct follow *follow, size_t source);
 

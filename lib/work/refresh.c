@@ -17,11 +17,11 @@ enum { PARTS_MAX = 256, ARENA_SIZE = 64 << 20, DEPTH_MAX = SQL_SOURCES_MAX };
 struct gathering {
 	const char *topic;
 	int32_t partition;
-	size_t source;
-	int64_t first, last; /* offsets seen */
-	int64_t due_ms;      /* 0: nothing to ask for */
-	struct buf keys;     /* SQL: ('a'::uuid),('b'::uuid) */
+	int64_t first, last;              /* offsets seen */
+	int64_t due_ms;                   /* 0: nothing to ask for */
+	struct buf keys[SQL_SOURCES_MAX]; /* SQL: ('a'::uuid),('b'::uuid) */
 	size_t key_count;
+	bool all;   /* every fact: the dimension was truncated */
 	bool fresh; /* offsets not handed out yet */
 };
 
@@ -108,6 +108,12 @@ refresh_open(struct enrich_plan *plan, struct pg *pg, const char *signal_table,
 
 		r->rows[i] = row_plan_new(dimension->columns, dimension->column_count);
 		fate = parent_find(r, i, err);
+		if (fate == FATE_DONE && strcmp(dimension->table, plan->fact->table) == 0 &&
+		    strcmp(dimension->schema, plan->fact->schema) == 0)
+			fate = err_code(err, FATE_HALT, CODE_CONFIG,
+			    "%s is joined to itself, so its changes would ask for ever more of "
+			    "them: set on_dimension_change: keep",
+			    plan->table);
 	}
 	if (fate != FATE_DONE) {
 		refresh_close(r);
@@ -123,7 +129,8 @@ refresh_close(struct refresh *r)
 	if (!r)
 		return;
 	for (size_t i = 0; i < PARTS_MAX; i++)
-		buf_finish(&r->gatherings[i].keys);
+		for (size_t s = 0; s < SQL_SOURCES_MAX; s++)
+			buf_finish(&r->gatherings[i].keys[s]);
 	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
 		row_plan_free(r->rows[i]);
 	buf_finish(&r->text);
@@ -138,11 +145,20 @@ refresh_clear(struct refresh *r)
 	r->count = 0;
 }
 
+static void
+gathering_empty(struct gathering *g)
+{
+	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
+		g->keys[i].len = 0;
+	g->key_count = 0;
+	g->due_ms = 0;
+	g->all = false;
+}
+
 static struct gathering *
-gathering_of(struct refresh *r, size_t source, const struct kafka_message *message)
+gathering_of(struct refresh *r, const struct kafka_message *message)
 {
 	struct gathering *g;
-	struct buf keys;
 
 	for (size_t i = 0; i < r->count; i++)
 		if (r->gatherings[i].partition == message->partition &&
@@ -150,13 +166,10 @@ gathering_of(struct refresh *r, size_t source, const struct kafka_message *messa
 			return &r->gatherings[i];
 	must(r->count < PARTS_MAX);
 	g = &r->gatherings[r->count++];
-	keys = g->keys;
-	keys.len = 0;
-	*g = (struct gathering){ .topic = message->topic,
-		.partition = message->partition,
-		.source = source,
-		.first = message->offset,
-		.keys = keys };
+	g->topic = message->topic;
+	g->partition = message->partition;
+	g->first = message->offset;
+	gathering_empty(g);
 	return g;
 }
 
@@ -174,27 +187,29 @@ put_literal(struct buf *out, struct slice text)
 }
 
 static void
-key_add(struct refresh *r, struct gathering *g, const struct value *row, int64_t now_ms)
+key_add(struct refresh *r, struct gathering *g, size_t source, const struct value *row,
+    int64_t now_ms)
 {
-	const struct sql_source *dimension = sql_query_source(r->plan->query, g->source);
+	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
+	struct buf *keys = &g->keys[source];
 
 	for (size_t i = 0; i < dimension->key_count; i++)
 		if (row[dimension->key[i]].state != VALUE_SET)
 			return;
-	buf_cstr(&g->keys, g->keys.len ? ",(" : "(");
+	buf_cstr(keys, keys->len ? ",(" : "(");
 	for (size_t i = 0; i < dimension->key_count; i++) {
 		struct pgtype type = dimension->columns[dimension->key[i]].type;
 
 		if (i)
-			buf_byte(&g->keys, ',');
+			buf_byte(keys, ',');
 		r->text.len = 0;
 		value_to_text(&r->text, type, &row[dimension->key[i]]);
-		put_literal(&g->keys, buf_view(&r->text));
-		buf_cstr(&g->keys, "::");
+		put_literal(keys, buf_view(&r->text));
+		buf_cstr(keys, "::");
 		type.typmod = -1;
-		type_print(&g->keys, type);
+		type_print(keys, type);
 	}
-	buf_byte(&g->keys, ')');
+	buf_byte(keys, ')');
 	g->key_count++;
 	if (g->due_ms == 0)
 		g->due_ms = now_ms + REFRESH_GATHER_MS;
@@ -250,7 +265,7 @@ refresh_take(
     struct refresh *r, size_t source, const struct kafka_message *message, int64_t mono_ms)
 {
 	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
-	struct gathering *g = gathering_of(r, source, message);
+	struct gathering *g = gathering_of(r, message);
 	struct value *old, *new;
 	struct change change;
 	struct err ignored;
@@ -258,17 +273,22 @@ refresh_take(
 	g->last = message->offset;
 	g->fresh = true;
 	arena_reset(&r->arena);
-	if (change_read(message->value, &change, &ignored) != FATE_DONE ||
-	    change.kind != CHANGE_ROW || change.op == 'r')
+	if (change_read(message->value, &change, &ignored) != FATE_DONE)
+		return;
+	if (change.kind == CHANGE_TRUNCATE) {
+		g->all = true;
+		g->due_ms = mono_ms + REFRESH_GATHER_MS;
+	}
+	if (change.kind != CHANGE_ROW || change.op == 'r')
 		return;
 	old = image_read(r, source, change.before, &change);
 	new = image_read(r, source, change.after, &change);
 	if (old && new && !row_differs(dimension, old, new))
 		return;
 	if (new)
-		key_add(r, g, new, mono_ms);
+		key_add(r, g, source, new, mono_ms);
 	if (old && (!new || key_differs(dimension, old, new)))
-		key_add(r, g, old, mono_ms);
+		key_add(r, g, source, old, mono_ms);
 }
 
 /* "(c1, c2) IN (keys)" on the columns of the source's parent; a parent that is itself a
@@ -321,7 +341,14 @@ signal_data(struct refresh *r, const struct gathering *g)
 	json_t *data;
 	char *text;
 
-	put_condition(r, g->source, buf_view(&g->keys), &filter);
+	buf_cstr(&filter, g->all ? "(true" : "(");
+	for (size_t i = 1; i < r->plan->source_count; i++) {
+		if (g->all || g->keys[i].len == 0)
+			continue;
+		buf_cstr(&filter, filter.len > 1 ? " OR " : "");
+		put_condition(r, i, buf_view(&g->keys[i]), &filter);
+	}
+	buf_byte(&filter, ')');
 	data = json_pack("{s:[s], s:s, s:[{s:s, s:s%}]}", "data-collections", r->plan->table,
 	    "type", "INCREMENTAL", "additional-conditions", "data-collection", r->plan->table,
 	    "filter", filter.p, filter.len);
@@ -353,9 +380,7 @@ signal_insert(struct refresh *r, struct gathering *g, struct err *err)
 		return err_wrap(err, "ask Debezium for the facts of changed rows");
 	metric_add(&metrics[M_KEYS], (int64_t)g->key_count);
 	metric_add(&metrics[M_SIGNALS], 1);
-	g->key_count = 0;
-	g->keys.len = 0;
-	g->due_ms = 0;
+	gathering_empty(g);
 	return FATE_DONE;
 }
 

@@ -24,7 +24,8 @@ enum fate refresh_open(struct enrich_plan *plan, struct pg *pg, const char *sign
     struct refresh **ret_refresh, struct err *err) NODISCARD;
 void refresh_close(struct refresh *refresh); /* accepts NULL */
 
-/* An event of the topic of dimension `source`; the message stays the caller's. */
+/* An event of the topic of dimension `source`, told once for each source of the topic;
+ * the message stays the caller's. */
 void refresh_take(struct refresh *refresh, size_t source, const struct kafka_message *message,
     int64_t mono_ms);
 void refresh_clear(struct refresh *refresh); /* on assignment and revocation */
