@@ -29,14 +29,15 @@ CONNECTOR = {
 class World:
     """ddl, sql and clickhouse_ddl may say {s} for the schema's name. tables: the fact first."""
 
-    def __init__(self, folder, ddl, sql, tables, key, enrich=None, connector=False, clickhouse_ddl=None, partitions=2):
+    def __init__(self, folder, ddl, sql, tables, key, enrich=None, connector=False, clickhouse_ddl=None, partitions=2,
+                 offsets=True):
         self.folder, self.tables, self.partitions = folder, tables, partitions
         self.schema = self.name = "w" + uuid.uuid4().hex[:10]
         self.enriched, self.dlq = f"{self.name}.enriched", f"{self.name}.dlq"
         self.has_connector, self.has_clickhouse = connector, bool(clickhouse_ddl)
         self.settings = {"sql": "query.sql", "topic": self.enriched, "partitions": partitions, "key": key,
                          "listen": "127.0.0.1:0", **(enrich or {})}
-        self.ddl, self.workers, self.generation = ddl.replace("{s}", self.schema), {}, 0
+        self.ddl, self.workers, self.offsets = ddl.replace("{s}", self.schema), {}, offsets
         (folder / "query.sql").write_text(sql.replace("{s}", self.schema))
         (folder / "table.sql").write_text((clickhouse_ddl or "").replace("{s}", self.schema))
         self.pipeline = folder / "pipeline.yaml"
@@ -91,14 +92,19 @@ class World:
             [(self.topic(t), 1) for t in self.tables[1:]])]
         for future in self.admin.create_topics(new).values():
             future.result(timeout=20)
-        self.commit("enrich", [(self.topic(), p, 0) for p in range(self.partitions)])
+        if self.offsets:
+            self.commit("enrich", [(self.topic(), p, 0) for p in range(self.partitions)])
 
-    def commit(self, worker, places):
-        parts = [confluent_kafka.TopicPartition(*place) for place in places]
+    def commit(self, worker, places, metadata=""):
+        parts = [confluent_kafka.TopicPartition(*place, metadata=metadata) for place in places]
         request = confluent_kafka.ConsumerGroupTopicPartitions(f"{self.name}.{worker}", parts)
         for future in self.admin.alter_consumer_group_offsets([request]).values():
             for part in future.result(timeout=20).topic_partitions:
                 assert part.error is None, part.error
+
+    def members(self, worker):
+        group = f"{self.name}.{worker}"
+        return self.admin.describe_consumer_groups([group])[group].result(timeout=20).members
 
     def worker(self, name):
         if name not in self.workers:
