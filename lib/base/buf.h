@@ -43,10 +43,22 @@ buf_byte(struct buf *buf, char c)
 	buf->p[buf->len++] = c;
 }
 
+/* Most slices are short: two halves that overlap, and no call. */
 static inline void
 buf_slice(struct buf *buf, struct slice s)
 {
-	buf_put(buf, s.p, s.len);
+	if (s.len < 8 || s.len > 32 || buf->cap - buf->len < s.len) {
+		buf_put(buf, s.p, s.len);
+		return;
+	}
+	if (s.len > 16) {
+		memcpy(buf->p + buf->len, s.p, 16);
+		memcpy(buf->p + buf->len + s.len - 16, s.p + s.len - 16, 16);
+	} else {
+		memcpy(buf->p + buf->len, s.p, 8);
+		memcpy(buf->p + buf->len + s.len - 8, s.p + s.len - 8, 8);
+	}
+	buf->len += s.len;
 }
 
 static inline void

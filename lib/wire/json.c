@@ -223,52 +223,68 @@ json_text(struct slice raw, struct arena *arena)
 	return slice_of(out, len);
 }
 
-/* How many bytes from p on need no escape. */
-static inline size_t
-plain_run(const char *p, size_t len)
+/* Behind this many bytes of room no check is needed: an escape and a block. */
+enum { QUOTE_ROOM = 24 };
+
+static void
+put_escape(struct buf *out, unsigned char c)
 {
-	size_t i = 0;
+	static const char hex[] = "0123456789abcdef";
+
+	buf_byte(out, '\\');
+	switch (c) {
+	case '"':
+	case '\\': buf_byte(out, (char)c); break;
+	case '\b': buf_byte(out, 'b'); break;
+	case '\f': buf_byte(out, 'f'); break;
+	case '\n': buf_byte(out, 'n'); break;
+	case '\r': buf_byte(out, 'r'); break;
+	case '\t': buf_byte(out, 't'); break;
+	default:
+		buf_put(out, "u00", 3);
+		buf_byte(out, hex[c >> 4]);
+		buf_byte(out, hex[c & 15]);
+	}
+}
+
+/* Copies from p on up to a byte that needs an escape, and says where it stands; there
+ * is room for all. */
+static inline const char *
+put_plain(struct buf *out, const char *p, const char *end)
+{
+	char *to = out->p + out->len;
 
 #if defined(JSON_SIMD)
-	for (; len - i >= JSON_BLOCK; i += JSON_BLOCK) {
-		unsigned mask = json_block_escaped(p + i);
-		if (mask)
-			return i + (unsigned)__builtin_ctz(mask);
+	for (; end - p >= JSON_BLOCK; p += JSON_BLOCK, to += JSON_BLOCK) {
+		unsigned mask = json_block_escaped(p);
+		memcpy(to, p, JSON_BLOCK);
+		if (mask) {
+			p += __builtin_ctz(mask);
+			out->len = (size_t)(to - out->p) + (unsigned)__builtin_ctz(mask);
+			return p;
+		}
 	}
 #endif
-	while (i < len && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
-		i++;
-	return i;
+	while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
+		*to++ = *p++;
+	out->len = (size_t)(to - out->p);
+	return p;
 }
 
 void
 json_quote(struct buf *out, struct slice text)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t from = 0;
+	const char *p = text.p, *end = p + text.len;
 
 	buf_byte(out, '"');
-	for (size_t i = plain_run(text.p, text.len); i < text.len;
-	     i += 1 + plain_run(text.p + i + 1, text.len - i - 1)) {
-		unsigned char c = (unsigned char)text.p[i];
-		buf_put(out, text.p + from, i - from);
-		from = i + 1;
-		buf_byte(out, '\\');
-		switch (c) {
-		case '"':
-		case '\\': buf_byte(out, (char)c); break;
-		case '\b': buf_byte(out, 'b'); break;
-		case '\f': buf_byte(out, 'f'); break;
-		case '\n': buf_byte(out, 'n'); break;
-		case '\r': buf_byte(out, 'r'); break;
-		case '\t': buf_byte(out, 't'); break;
-		default:
-			buf_put(out, "u00", 3);
-			buf_byte(out, hex[c >> 4]);
-			buf_byte(out, hex[c & 15]);
-		}
+	for (;;) {
+		size_t room = (size_t)(end - p) + QUOTE_ROOM;
+		if (out->cap - out->len < room)
+			buf_grow(out, room);
+		p = put_plain(out, p, end);
+		if (p == end)
+			break;
+		put_escape(out, (unsigned char)*p++);
 	}
-	if (from < text.len)
-		buf_put(out, text.p + from, text.len - from);
 	buf_byte(out, '"');
 }

@@ -178,10 +178,34 @@ base32_128(const unsigned char bytes[16], char ret_text[RECORD_ID_LEN])
 	must(at == RECORD_ID_LEN);
 }
 
+/* What is hashed, gathered so that OpenSSL is called seldom. */
+struct gathered {
+	EVP_MD_CTX *context;
+	size_t len;
+	unsigned char bytes[256];
+};
+
+static void
+gather(struct gathered *g, const void *p, size_t len)
+{
+	if (len > sizeof(g->bytes) - g->len) {
+		must(EVP_DigestUpdate(g->context, g->bytes, g->len) == 1);
+		g->len = 0;
+	}
+	if (len > sizeof(g->bytes)) {
+		must(EVP_DigestUpdate(g->context, p, len) == 1);
+		return;
+	}
+	if (len)
+		memcpy(g->bytes + g->len, p, len);
+	g->len += len;
+}
+
 void
 record_id(const struct slice *parts, size_t count, char ret_id[RECORD_ID_LEN])
 {
 	static _Thread_local EVP_MD_CTX *context; /* one a thread, for its life */
+	struct gathered g;
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
@@ -189,14 +213,17 @@ record_id(const struct slice *parts, size_t count, char ret_id[RECORD_ID_LEN])
 	if (!context)
 		context = EVP_MD_CTX_new();
 	must(context && EVP_DigestInit_ex2(context, sha256, NULL) == 1);
+	g.context = context;
+	g.len = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t n = (uint32_t)parts[i].len;
 		unsigned char size[4] = { (unsigned char)(n >> 24), (unsigned char)(n >> 16),
 			(unsigned char)(n >> 8), (unsigned char)n };
 		must(parts[i].len <= UINT32_MAX);
-		must(EVP_DigestUpdate(context, size, sizeof(size)) == 1);
-		must(EVP_DigestUpdate(context, parts[i].p, parts[i].len) == 1);
+		gather(&g, size, sizeof(size));
+		gather(&g, parts[i].p, parts[i].len);
 	}
+	must(EVP_DigestUpdate(context, g.bytes, g.len) == 1);
 	must(EVP_DigestFinal_ex(context, digest, &len) == 1 && len == 32);
 	base32_128(digest, ret_id);
 }

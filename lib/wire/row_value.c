@@ -365,26 +365,24 @@ enum fate
 row_value_read(const struct row_context *context, struct pgtype type, struct encoding encoding,
     struct slice raw, struct arena *arena, struct value *ret_value, struct err *err)
 {
-	struct value value = { .state = VALUE_NULL };
 	enum fate fate = FATE_DONE;
 
 	switch (json_kind_of(raw)) {
-	case JSON_NULL: break;
+	case JSON_NULL: ret_value->state = VALUE_NULL; break;
 	case JSON_TRUE:
-	case JSON_FALSE: fate = read_bool(type, raw, &value, err); break;
-	case JSON_NUMBER: fate = read_number(type, encoding, raw, arena, &value, err); break;
+	case JSON_FALSE: fate = read_bool(type, raw, ret_value, err); break;
+	case JSON_NUMBER: fate = read_number(type, encoding, raw, arena, ret_value, err); break;
 	case JSON_STRING:
-		fate = read_string(context, type, encoding, raw, arena, &value, err);
+		fate = read_string(context, type, encoding, raw, arena, ret_value, err);
 		break;
 	case JSON_ARRAY:
 	case JSON_OBJECT:
-		fate = read_nested(context, type, encoding, raw, arena, &value, err);
+		fate = read_nested(context, type, encoding, raw, arena, ret_value, err);
 		break;
 	}
 	/* double mode drops the zeros that numeric(p,s) shows */
-	if (fate == FATE_DONE && type.kind == TYPE_NUMERIC && value.state == VALUE_SET)
-		fate = decimal_apply_typmod(&value.d, type.typmod, arena, &value.d, err);
-	if (fate == FATE_DONE)
-		*ret_value = value;
+	if (fate == FATE_DONE && type.kind == TYPE_NUMERIC && ret_value->state == VALUE_SET)
+		fate =
+		    decimal_apply_typmod(&ret_value->d, type.typmod, arena, &ret_value->d, err);
 	return fate;
 }

@@ -21,7 +21,7 @@ struct row_context {
 	enum row_binary binary;
 };
 
-/* raw is a checked JSON value. */
+/* raw is a checked JSON value. What *ret_value holds after a refusal says nothing. */
 enum fate row_value_read(const struct row_context *context, struct pgtype type,
     struct encoding encoding, struct slice raw, struct arena *arena, struct value *ret_value,
     struct err *err) NODISCARD;
