@@ -184,7 +184,7 @@ json_inner(struct slice raw)
 static inline bool
 has_slash(struct slice text)
 {
-	const char *p = text.p, *end = p + text.len;
+	const char *p = text.len ? text.p : "", *end = p + text.len;
 
 #if defined(JSON_SIMD)
 	const __m128i slash = _mm_set1_epi8('\\');
@@ -274,7 +274,7 @@ put_plain(struct buf *out, const char *p, const char *end)
 void
 json_quote(struct buf *out, struct slice text)
 {
-	const char *p = text.p, *end = p + text.len;
+	const char *p = text.len ? text.p : "", *end = p + text.len;
 
 	buf_byte(out, '"');
 	for (;;) {
