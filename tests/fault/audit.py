@@ -169,10 +169,6 @@ class Audit:
         self.source, self.enriched = Source(stream.marks()), Enriched()
         self._contents = set()
 
-    def close(self):
-        with postgres() as pg:
-            Changes.drop(pg)
-
     def look(self):
         """Reads on; what enrich has not done yet at the end of it is left for the next look."""
         for message in self._source_tail.read():

@@ -35,11 +35,14 @@ def _servers(stack):
 
 @pytest.fixture(scope="session")
 def _stream(stack, tmp_path_factory):
-    stream = Stream(tmp_path_factory.mktemp("faults")).start()
-    yield stream
-    stream.verify_due = True
-    stream.check()
-    codes = stream.stop()
+    stream = Stream(tmp_path_factory.mktemp("faults"))
+    try:
+        stream.start()
+        yield stream
+        stream.verify_due = True
+        stream.check()
+    finally:
+        codes = stream.stop()
     assert all(code == 0 for code in codes.values()), f"exit codes {codes}: logs in {stream.folder}"
 
 

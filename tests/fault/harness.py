@@ -31,7 +31,7 @@ import confluent_kafka
 import confluent_kafka.admin
 import httpx
 
-from audit import CONTENT, Audit
+from audit import CONTENT, Audit, Changes
 from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run, wait_for
 
 STACK = ROOT / "tests/stack/stack"
@@ -63,7 +63,8 @@ class Stream(Pipeline):
         return self
 
     def stop(self):
-        self.audit.close()
+        with postgres() as pg:
+            Changes.drop(pg)
         return super().stop()
 
     def generate(self, count, seed, rate="1500/s", **more):
