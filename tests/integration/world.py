@@ -92,6 +92,11 @@ class World:
             [(self.topic(t), 1) for t in self.tables[1:]])]
         for future in self.admin.create_topics(new).values():
             future.result(timeout=20)
+
+        def known():  # a broker may tell of a part of a topic that was made a moment ago
+            topics = self.admin.list_topics(timeout=10).topics
+            return all(t.topic in topics and len(topics[t.topic].partitions) == t.num_partitions for t in new)
+        wait_for("all partitions", 20, known)
         if self.offsets:
             self.commit("enrich", [(self.topic(), p, 0) for p in range(self.partitions)])
 
