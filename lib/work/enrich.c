@@ -17,7 +17,6 @@ enum {
 	POLL_IDLE_MS = 100,
 	LINGER_BEHIND_MS = 1000,
 	LAG_EVERY_MS = 2000,
-	CALL_TIMEOUT_MS = 10000,
 	CLOSE_MS = 30000,
 };
 
@@ -82,79 +81,6 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 	never("unknown verdict");
 }
 
-static enum fate
-check_counts(
-    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
-{
-	int64_t generation = loop->conf->generation;
-	struct mark_world known;
-	struct mark mark;
-
-	for (size_t i = 0; i < count; i++) {
-		if (parts[i].offset == KAFKA_NO_OFFSET)
-			return err_set(err, FATE_HALT,
-			    "group %s has no offset for %s/%" PRId32
-			    ": offsets expired or partition new: sluicectl reset, or sluicectl "
-			    "bootstrap",
-			    loop->work->group, parts[i].topic, parts[i].partition);
-		mark_parse(parts[i].metadata, &mark, &known);
-		if (known.partitions != 0 && known.partitions != loop->source_partitions &&
-		    known.generation >= generation)
-			return err_set(err, FATE_HALT,
-			    "%s has %" PRId32 " partitions, and had %" PRId64
-			    " when this group committed: the order of a key would break",
-			    parts[i].topic, loop->source_partitions, known.partitions);
-		if (known.generation > generation)
-			return err_set(err, FATE_HALT,
-			    "generation is %" PRId64 ", and was %" PRId64
-			    " when this group committed: versions would go back",
-			    generation, known.generation);
-	}
-	return FATE_DONE;
-}
-
-static enum fate
-bounds_read(struct enrich_loop *loop, int64_t at, const struct kafka_part *parts, size_t count,
-    struct kafka_part *ret, struct err *err)
-{
-	enum fate fate;
-
-	memcpy(ret, parts, count * sizeof *ret);
-	fate = kafka_consumer_offsets_at(loop->consumer, at, ret, count, CALL_TIMEOUT_MS, err);
-	if (fate == FATE_RETRY)
-		return err_code(
-		    err, FATE_HALT, CODE_RESTART, "assignment: offsets of the topics unknown");
-	return fate;
-}
-
-/* A topic that was made again ends below what the group committed; one whose records
- * expired begins above it. */
-static enum fate
-check_bounds(
-    struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
-{
-	struct kafka_part *first = calloc(count + 1, sizeof *first);
-	struct kafka_part *last = calloc(count + 1, sizeof *last);
-	enum fate fate;
-
-	must(first && last);
-	fate = bounds_read(loop, KAFKA_AT_START, parts, count, first, err);
-	if (fate == FATE_DONE)
-		fate = bounds_read(loop, KAFKA_AT_END, parts, count, last, err);
-	for (size_t i = 0; i < count && fate == FATE_DONE; i++)
-		if (parts[i].offset < first[i].offset || parts[i].offset > last[i].offset)
-			fate = err_set(err, FATE_HALT,
-			    "%s/%" PRId32 " holds %" PRId64 " to %" PRId64
-			    ", and the committed offset is %" PRId64 ": %s: sluicectl reset",
-			    parts[i].topic, parts[i].partition, first[i].offset, last[i].offset,
-			    parts[i].offset,
-			    parts[i].offset > last[i].offset ? "the topic was made again"
-							     : "offsets expired");
-	free(first);
-	free(last);
-	return fate;
-}
-
 /* Of all that is assigned, the fact topic's partitions. */
 static void
 facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
@@ -177,10 +103,8 @@ static enum fate
 on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 {
 	struct enrich_loop *loop = ctx;
-	enum fate fate = check_counts(loop, parts, count, err);
+	enum fate fate = enrich_check_assigned(loop, parts, count, err);
 
-	if (fate == FATE_DONE && count)
-		fate = check_bounds(loop, parts, count, err);
 	if (fate != FATE_DONE)
 		return fate;
 	facts_assign(loop, parts, count);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@
 #include "work/watch.h"
 #include "work/worker.h"
 
-enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, MARK_TEXT = 112 };
+enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024 };
 
 enum {
 	M_UPSERT,
@@ -474,29 +473,4 @@ void
 enrich_batch_set_source_partitions(struct enrich_batch *b, int64_t partitions)
 {
 	b->source_partitions = partitions;
-}
-
-void
-mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_world)
-{
-	char text[MARK_TEXT];
-	struct mark mark;
-	struct mark_world world = { 0 };
-
-	*ret_mark = (struct mark){ 0 };
-	*ret_world = (struct mark_world){ 0 };
-	(void)snprintf(text, sizeof text, "%.*s", SLICE_ARG(metadata));
-	if (sscanf(text, "v1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
-		&mark.sequence, &mark.lsn, &mark.ts_us, &world.partitions,
-		&world.generation) < 4)
-		return;
-	*ret_mark = mark;
-	*ret_world = world;
-}
-
-void
-mark_print(const struct mark *mark, const struct mark_world *world, char *ret, size_t size)
-{
-	(void)snprintf(ret, size, "v1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
-	    mark->sequence, mark->lsn, mark->ts_us, world->partitions, world->generation);
 }

@@ -10,11 +10,7 @@
 
 #include "link/kafka.h"
 #include "work/enrich_plan.h"
-
-/* The highest (sequence, lsn) that a partition has shown, and its time. */
-struct mark {
-	int64_t sequence, lsn, ts_us;
-};
+#include "work/mark.h"
 
 struct enrich_batch;
 
@@ -32,8 +28,7 @@ enum fate enrich_batch_run(
     struct enrich_batch *batch, int64_t mono_ms, struct err *err) NODISCARD;
 
 const struct kafka_out *enrich_batch_outs(const struct enrich_batch *batch, size_t *ret_count);
-/* Next offsets to read with the marks as metadata:
- * "v1 SEQUENCE LSN TS_US PARTITIONS GENERATION". */
+/* Next offsets to read, with the marks as metadata. */
 const struct kafka_part *enrich_batch_parts(struct enrich_batch *batch, size_t *ret_count);
 
 void enrich_batch_accept(struct enrich_batch *batch); /* committed: keep the marks, reset */
@@ -42,14 +37,6 @@ void enrich_batch_drop(struct enrich_batch *batch);   /* aborted: forget */
 /* Partitions of the source topic that this worker owns now, and their marks. */
 void enrich_batch_assign(
     struct enrich_batch *batch, const struct kafka_part *parts, size_t count);
-/* What a commit's metadata says beside the mark; zeros when it says nothing. */
-struct mark_world {
-	int64_t partitions; /* of the source topic; 0: unknown */
-	int64_t generation;
-};
-void mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_world);
-void mark_print(
-    const struct mark *mark, const struct mark_world *world, char *ret, size_t size);
 void enrich_batch_set_source_partitions(struct enrich_batch *batch, int64_t partitions);
 
 #endif

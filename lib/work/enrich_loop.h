@@ -42,5 +42,9 @@ enum fate enrich_start_refresh(struct enrich_loop *loop, struct err *err) NODISC
 struct kafka_consumer_conf;
 enum fate enrich_start_clients(
     struct enrich_loop *loop, struct kafka_consumer_conf *conf, struct err *err) NODISCARD;
+/* HALT: no offset, a partition count or generation that breaks the order of a key, or an offset
+ * that the topic does not hold; with the remedy. */
+enum fate enrich_check_assigned(struct enrich_loop *loop, const struct kafka_part *parts,
+    size_t count, struct err *err) NODISCARD;
 
 #endif
