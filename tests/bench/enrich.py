@@ -7,6 +7,7 @@ of it. CPU is user+sys of the process, RSS its VmHWM; medians of RUNS runs, copy
 in turns. It works on the stack's instance SLUICE_TEST_INSTANCE (bench), which it starts and stops
 when that does not run yet. Environment: BENCH_N events (1000000), BENCH_RUNS (3), BENCH_SECONDS of each paced
 run (20), BENCH_KEEP=1 leaves the instance running."""
+import atexit
 import os
 import pathlib
 import re
@@ -127,11 +128,18 @@ enrich:
         return have
 
     def reset(self, offsets):
-        """Where the worker's group goes on; without marks, so that nothing is a replay."""
+        """Where the worker's group goes on; without marks, so that nothing is a replay. A worker that
+        stopped is a member until its session ends, and the broker refuses for so long."""
         parts = [kafka.TopicPartition(SOURCE, p, offsets[p]) for p in PARTITIONS]
         request = kafka.ConsumerGroupTopicPartitions("bench.enrich", parts)
-        for result in self.admin.alter_consumer_group_offsets([request]).values():
-            result.result()
+        end = time.monotonic() + 30
+        while True:
+            answers = [f.result() for f in self.admin.alter_consumer_group_offsets([request]).values()]
+            refused = [p.error for a in answers for p in a.topic_partitions if p.error]
+            if not refused:
+                return
+            assert time.monotonic() < end, f"the group's offsets: {refused[0]}"
+            time.sleep(0.5)
 
     def leave(self):
         if not self.was_up and not os.environ.get("BENCH_KEEP"):
@@ -146,6 +154,7 @@ class Worker:
         self.metrics_url = f"http://127.0.0.1:{os.environ['SLUICE_PORT_ENRICH']}/metrics"
         self.process = subprocess.Popen([BIN / "sluice-enrich", "--pipeline", place.pipeline],
                                         stdout=log, stderr=log)
+        atexit.register(self.process.kill)
         self.wait_for(lambda: self.metric("sluice_partitions") == len(PARTITIONS), 30)
 
     def metrics(self):
@@ -239,7 +248,7 @@ def steady(place, log):
     figure("enrich_rss_steady", statistics.median(peaks), "MB", "<=96", 0)
 
 
-def latency_run(place, first):
+def latency_run(place, first, worker):
     """Milliseconds of each event: from seen in the source topic to seen in the enriched one."""
     def reader(topic, isolation):
         consumer = kafka.Consumer({"bootstrap.servers": place.brokers, "group.id": "bench.look", "fetch.wait.max.ms": 100,
@@ -254,16 +263,17 @@ def latency_run(place, first):
                           stdout=subprocess.DEVNULL):
         end = time.monotonic() + SECONDS + 20
         while len(late) < count and time.monotonic() < end:
-            while message := source.poll(0):
+            while (message := source.poll(0)) is not None:  # a tombstone is falsy
                 if message.value() is not None:
                     seen[f"{message.topic()}/{message.partition()}/{message.offset()}".encode()] = time.monotonic()
             message = enriched.poll(0.001)
-            if message and not message.error():
+            if message is not None and not message.error():
                 at, key = time.monotonic(), dict(message.headers())["sluice.source"]
                 late.append((at - seen.get(key, at)) * 1e3)
     source.close()
     enriched.close()
-    assert len(late) == count, f"{len(late)} of {count} events were seen"
+    told = [line for line in worker.metrics().splitlines() if line.startswith("sluice_records_total")]
+    assert len(late) == count, f"{len(late)} of {count} events were seen: {told}"
     return sorted(late)
 
 
@@ -271,7 +281,7 @@ def latency(place, log):
     halves, tails = [], []
     for run in range(RUNS):
         worker = Worker(place, place.ends(SOURCE), log)
-        late = latency_run(place, (run + 20) * N)
+        late = latency_run(place, (run + 20) * N, worker)
         worker.stop()
         halves.append(late[len(late) // 2])
         tails.append(late[len(late) * 99 // 100])
