@@ -48,20 +48,40 @@ span(char *out, size_t size, int64_t ms)
 }
 
 static void
-freshness(struct decider *x)
+drop_stale(struct decider *x, size_t e)
 {
-	int64_t most = x->request->max_staleness_ms;
+	int64_t most = x->request->max_staleness_ms, lag = x->weather->engines[e].lag_ms;
 	char lag_text[32], most_text[32];
 
-	for (size_t e = 0; e < x->registry->engine_count && most != ANY_STALENESS; e++) {
-		int64_t lag = x->weather->engines[e].lag_ms;
+	if (most == ANY_STALENESS || (lag >= 0 && lag <= most))
+		return;
+	x->left &= ~(1u << e);
+	trace_add(&x->d->trace, STAGE_FRESHNESS, VERDICT_DROPPED, (int)e, "STALE", "%s > %s",
+	    span(lag_text, sizeof lag_text, lag), span(most_text, sizeof most_text, most));
+}
 
-		if (!(x->left & x->plan->replicas & 1u << e) || (lag >= 0 && lag <= most))
-			continue;
-		x->left &= ~(1u << e);
-		trace_add(&x->d->trace, STAGE_FRESHNESS, VERDICT_DROPPED, (int)e, "STALE",
-		    "%s > %s", span(lag_text, sizeof lag_text, lag),
-		    span(most_text, sizeof most_text, most));
+/* The caller's own write is not there yet. */
+static void
+drop_behind(struct decider *x, size_t e)
+{
+	uint64_t want = x->request->token_lsn, have = x->weather->engines[e].lsn;
+
+	if (have >= want)
+		return;
+	x->left &= ~(1u << e);
+	trace_add(&x->d->trace, STAGE_FRESHNESS, VERDICT_DROPPED, (int)e, "BEHIND_TOKEN",
+	    "%" PRIX64 "/%" PRIX64 " < %" PRIX64 "/%" PRIX64, have >> 32, have & UINT32_MAX,
+	    want >> 32, want & UINT32_MAX);
+}
+
+static void
+freshness(struct decider *x)
+{
+	for (size_t e = 0; e < x->registry->engine_count; e++) {
+		if (x->left & x->plan->replicas & 1u << e)
+			drop_stale(x, e);
+		if (x->left & x->plan->replicas & 1u << e)
+			drop_behind(x, e);
 	}
 	x->fresh = x->left;
 }
@@ -270,12 +290,29 @@ choose(struct decider *x, int engine, const char *rule, const char *detail)
 	trace_add(&x->d->trace, STAGE_FALLBACK, VERDICT_CHOSEN, engine, rule, "%.70s", detail);
 }
 
-static const char *
-stale_detail(const struct decider *x)
+/* Why this engine is not fresh enough. */
+static const struct trace_item *
+stale_item(const struct decider *x, int engine)
 {
-	const struct trace_item *item = trace_find(&x->d->trace, "STALE");
+	static const struct trace_item none = { .code = "STALE" };
 
-	return item ? item->detail : "";
+	for (size_t i = 0; i < x->d->trace.count; i++) {
+		const struct trace_item *item = &x->d->trace.items[i];
+
+		if (item->stage == STAGE_FRESHNESS && item->engine == engine)
+			return item;
+	}
+	return &none;
+}
+
+static void
+refuse_stale(struct decider *x, int engine)
+{
+	const char *code = stale_item(x, engine)->code;
+
+	refuse(x, STAGE_FRESHNESS, code,
+	    strcmp(code, "STALE") == 0 ? "no engine is as fresh as was asked for"
+				       : "no engine holds what the read token stands for yet");
 }
 
 /* The first of the order that is fresh and well. */
@@ -303,7 +340,7 @@ walk(struct decider *x)
 		if (ill)
 			choose(x, e, "FAILOVER", x->rule);
 		else if (stale == x->order[0])
-			choose(x, e, "STALE", stale_detail(x));
+			choose(x, e, stale_item(x, stale)->code, stale_item(x, stale)->detail);
 		else
 			choose(x, e, x->rule, x->rule_detail);
 		return;
@@ -312,7 +349,7 @@ walk(struct decider *x)
 		refuse(x, STAGE_HEALTH, "UNAVAILABLE",
 		    "no engine that may answer is well just now");
 	else
-		refuse(x, STAGE_FRESHNESS, "STALE", "no engine is as fresh as was asked for");
+		refuse_stale(x, stale);
 }
 
 static bool
@@ -348,8 +385,7 @@ forced(struct decider *x)
 	else if (!forced_allowed(x, engine))
 		return;
 	else if (!(x->fresh & 1u << engine))
-		refuse(x, STAGE_FRESHNESS, "STALE",
-		    "the engine that was asked for is not as fresh as was asked for");
+		refuse_stale(x, engine);
 	else if (!well(x, engine, &code))
 		refuse(x, STAGE_HEALTH, "UNAVAILABLE", code);
 	else

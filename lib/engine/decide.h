@@ -18,6 +18,7 @@ struct engine_weather {
 	bool breaker_open;  /* too many of the last statements failed */
 	bool quota_spent;   /* the caller's */
 	int64_t lag_ms;     /* a replica's; LAG_UNKNOWN */
+	uint64_t lsn;       /* a replica's: it holds every commit before; 0: not known */
 	double measured_ms; /* EWMA for statements like this one; 0: never run */
 	double measured_cost;
 };
@@ -28,6 +29,7 @@ struct weather {
 
 struct decide_request {
 	int64_t max_staleness_ms; /* ANY_STALENESS */
+	uint64_t token_lsn;       /* what a replica must hold; 0: no read token was shown */
 	const char *engine;       /* forced; NULL: none */
 	enum routing routing;
 };

@@ -47,6 +47,8 @@ struct plan {
 	unsigned placed;     /* bit set: engines that hold every table */
 	unsigned candidates; /* of those, the ones that can answer exactly */
 	unsigned replicas;   /* engines whose copy of some table lags */
+	unsigned sources;    /* bit set, of registry.sources: what those copies come from */
+	bool sourceless;     /* nothing says how far some of them are */
 	int home;            /* where the first table lives; ENGINE_NONE */
 	bool explain, aggregate, governed;
 	unsigned table_count;

@@ -37,6 +37,10 @@ place(struct maker *m)
 
 		p->placed &= t->engines;
 		p->replicas |= t->replicas;
+		if (t->replicas && t->source == SOURCE_NONE)
+			p->sourceless = true;
+		else if (t->replicas)
+			p->sources |= 1u << t->source;
 		if (p->home == ENGINE_NONE)
 			p->home = t->home;
 		if (t->governed)

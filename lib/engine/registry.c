@@ -71,6 +71,23 @@ read_engines(struct registry *r, struct yaml_node *root, struct err *err)
 }
 
 static enum fate
+read_sources(struct registry *r, struct yaml_node *root, struct err *err)
+{
+	struct yaml_node *map = NULL;
+
+	TRY(yaml_map(root, "sources", YAML_OPTIONAL, &map, err));
+	if (map && map->count > REGISTRY_SOURCES_MAX)
+		return yaml_error(map, err, "at most %d sources", REGISTRY_SOURCES_MAX);
+	for (size_t i = 0; map && i < map->count; i++) {
+		struct registry_source *source = &r->sources[r->source_count++];
+
+		source->name = map->keys[i];
+		TRY(yaml_text(map, map->keys[i], YAML_REQUIRED, &source->file, err));
+	}
+	return FATE_DONE;
+}
+
+static enum fate
 read_role(struct registry *r, struct yaml_node *map, const char *name, struct err *err)
 {
 	struct registry_role *role = &r->roles[r->role_count];
@@ -132,6 +149,7 @@ read_all(struct registry *r, struct err *err)
 	TRY(yaml_choice(root, "routing", YAML_OPTIONAL, routings, &routing, err));
 	r->routing = (enum routing)routing;
 	TRY(read_engines(r, root, err));
+	TRY(read_sources(r, root, err));
 	TRY(yaml_map(root, "tables", YAML_REQUIRED, &tables, err));
 	TRY(registry_read_tables(r, tables, err));
 	TRY(read_roles(r, root, err));

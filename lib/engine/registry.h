@@ -20,6 +20,7 @@ enum {
 	REGISTRY_ENGINES_MAX = 8,
 	REGISTRY_TABLES_MAX = 1024,
 	REGISTRY_ROLES_MAX = 64,
+	REGISTRY_SOURCES_MAX = 16,      /* they are bits of an unsigned */
 	REGISTRY_ROWS_UNKNOWN = 100000, /* what a table counts that nobody has counted */
 };
 
@@ -31,7 +32,7 @@ enum engine_kind {
 	ENGINE_DUCKDB,
 	ENGINE_DATABRICKS, /* its place: no driver yet */
 };
-enum { ENGINE_KINDS = ENGINE_DATABRICKS + 1, ENGINE_NONE = -1 };
+enum { ENGINE_KINDS = ENGINE_DATABRICKS + 1, ENGINE_NONE = -1, SOURCE_NONE = -1 };
 
 enum routing { ROUTING_COST, ROUTING_LITERAL };
 
@@ -67,8 +68,14 @@ struct registry_table {
 	bool rows_known;
 	bool board;        /* a leaderboard: (member, score) */
 	unsigned governed; /* bit set: the only engines that may answer; 0: any */
+	int source;        /* of registry.sources; SOURCE_NONE: how far it is is not known */
 	struct registry_policy *policies;
 	size_t policy_count;
+};
+
+/* What says how far replicas are: a pipeline, whose workers carry the changes. */
+struct registry_source {
+	const char *name, *file; /* file: the pipeline's, from the working directory */
 };
 
 struct registry_role {
@@ -90,6 +97,8 @@ struct registry {
 	size_t table_count;
 	struct registry_role roles[REGISTRY_ROLES_MAX];
 	size_t role_count;
+	struct registry_source sources[REGISTRY_SOURCES_MAX];
+	size_t source_count;
 	struct arena arena;
 	struct yaml *yaml;
 };

@@ -170,6 +170,23 @@ read_placements(
 	return FATE_DONE;
 }
 
+static enum fate
+read_source(
+    struct registry *r, struct yaml_node *map, struct registry_table *t, struct err *err)
+{
+	const char *name = NULL;
+
+	t->source = SOURCE_NONE;
+	TRY(yaml_text(map, "source", YAML_OPTIONAL, &name, err));
+	for (size_t i = 0; name && i < r->source_count; i++) {
+		if (strcmp(r->sources[i].name, name) == 0)
+			t->source = (int)i;
+	}
+	if (name && t->source == SOURCE_NONE)
+		return yaml_error(yaml_get(map, "source"), err, "no source %s here", name);
+	return FATE_DONE;
+}
+
 /* An expression over the table's columns. */
 static enum fate
 read_rule(struct registry *r, struct yaml_node *node, const char *text,
@@ -265,6 +282,7 @@ read_table(struct registry *r, struct yaml_node *map, const char *key, struct er
 	TRY(read_columns(r, map, t, err));
 	TRY(read_key(r, map, t, err));
 	TRY(read_placements(r, map, t, err));
+	TRY(read_source(r, map, t, err));
 	TRY(yaml_int(map, "rows", YAML_OPTIONAL, 0, INT64_MAX, &rows, err));
 	t->rows_known = rows >= 0;
 	t->table.row_estimate = rows >= 0 ? rows : REGISTRY_ROWS_UNKNOWN;

@@ -81,6 +81,7 @@ code_status(const char *code)
 		{ "GOVERNANCE", 403 },
 		{ "UNKNOWN_TABLE", 404 },
 		{ "STALE", 409 },
+		{ "BEHIND_TOKEN", 409 },
 		{ "UNSUPPORTED", 422 },
 		{ "CROSS_ENGINE_WRITE", 422 },
 		{ "LEADERBOARD_SHAPE", 422 },

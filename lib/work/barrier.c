@@ -309,6 +309,15 @@ barrier_at(const struct barrier *b, const char *worker)
 	return (struct barrier_point){ 0 };
 }
 
+void
+barrier_history(const struct barrier *b, uint64_t *ret_system, uint32_t *ret_timeline)
+{
+	char *end = NULL;
+
+	*ret_system = strtoull(b->timeline, &end, 10);
+	*ret_timeline = *end == '/' ? (uint32_t)strtoul(end + 1, NULL, 10) : 0;
+}
+
 /* --- waiting --- */
 
 static const char *

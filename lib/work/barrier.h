@@ -44,6 +44,11 @@ struct barrier_point {
 };
 struct barrier_point barrier_at(const struct barrier *barrier, const char *worker);
 
+/* Postgres' system identifier and timeline that all of it speaks of; 0 before the first
+ * answer. */
+void barrier_history(
+    const struct barrier *barrier, uint64_t *ret_system, uint32_t *ret_timeline);
+
 /* Steps until every one of the workers is complete up to the LSN at least. RETRY: not
  * within timeout_ms; err names who is behind and by what. */
 enum fate barrier_wait(struct barrier *barrier, uint64_t lsn, const char *const *workers,

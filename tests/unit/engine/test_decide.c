@@ -298,6 +298,33 @@ stale_replicas_do_not_answer(void **state)
 	plan_free(asked.plan);
 }
 
+/* The caller's own write: only what holds it may answer. */
+static void
+a_read_token_waits_for_the_replica(void **state)
+{
+	struct decide_request request = { .max_staleness_ms = ANY_STALENESS,
+		.token_lsn = 0x1600000100 };
+	struct weather weather = { 0 };
+	struct asked asked;
+
+	(void)state;
+	weather.engines[1].lsn = 0x1600000100;
+	asked = ask_with("admin", SLICE("SELECT count(*) FROM users"), &request, &weather);
+	assert_string_equal(engine_of(&asked), "clickhouse");
+	plan_free(asked.plan);
+	weather.engines[1].lsn = 0x16000000FF;
+	asked = ask_with("admin", SLICE("SELECT count(*) FROM users"), &request, &weather);
+	assert_string_equal(engine_of(&asked), "postgres");
+	assert_string_equal(asked.decision.reason, "BEHIND_TOKEN");
+	assert_string_equal(asked.decision.detail, "16/FF < 16/100");
+	plan_free(asked.plan);
+	request.engine = "clickhouse";
+	asked = ask_with("admin", SLICE("SELECT count(*) FROM users"), &request, &weather);
+	assert_int_equal(asked.decision.status, 409);
+	assert_string_equal(asked.decision.reason, "BEHIND_TOKEN");
+	plan_free(asked.plan);
+}
+
 static void
 an_open_breaker_fails_over_and_says_so(void **state)
 {
@@ -433,6 +460,7 @@ main(void)
 		cmocka_unit_test(details_say_how_the_key_was_found),
 		cmocka_unit_test(joins_by_the_letter_go_to_trino),
 		cmocka_unit_test(stale_replicas_do_not_answer),
+		cmocka_unit_test(a_read_token_waits_for_the_replica),
 		cmocka_unit_test(an_open_breaker_fails_over_and_says_so),
 		cmocka_unit_test(governance_beats_force),
 		cmocka_unit_test(measured_cost_and_time_may_better_the_rule),
