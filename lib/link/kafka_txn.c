@@ -194,6 +194,15 @@ kafka_txn_partitions(
 	return kafka_client_partitions(&txn->client, topic, METADATA_MS, ret_count, err);
 }
 
+enum fate
+kafka_txn_offsets_at(struct kafka_txn *txn, int64_t at_ms, struct kafka_part *parts,
+    size_t count, int64_t timeout_ms, struct err *err)
+{
+	if (!txn->client.rk)
+		return err_set(err, FATE_RETRY, "the producer is gone");
+	return kafka_client_offsets_at(&txn->client, at_ms, parts, count, timeout_ms, err);
+}
+
 size_t
 kafka_txn_size_max(const struct kafka_txn *txn)
 {

@@ -44,6 +44,12 @@ void kafka_txn_close(
 /* Also warms the topic up, so that the first produce is not late. HALT: no such topic. */
 enum fate kafka_txn_partitions(
     struct kafka_txn *txn, const char *topic, int32_t *ret_count, struct err *err) NODISCARD;
+/* As kafka_consumer_offsets_at, and sooner: a broker answers a connection's requests in
+ * turn, and a consumer's stand behind a fetch that may wait for records. Not while a
+ * transaction is open. RETRY also when the producer is gone. */
+enum fate kafka_txn_offsets_at(struct kafka_txn *txn, int64_t at_ms, struct kafka_part *parts,
+    size_t count, int64_t timeout_ms, struct err *err) NODISCARD;
+
 /* Records whose kafka_out_size is above this are refused by must(): dead-letter them before. */
 size_t kafka_txn_size_max(const struct kafka_txn *txn);
 

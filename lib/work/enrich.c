@@ -124,7 +124,7 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 
 	(void)parts;
 	if (!lost && loop->reading && enrich_batch_count(loop->batch) > 0 && !work_dropping() &&
-	    follow_step(loop->follow, &err) == FATE_DONE &&
+	    follow_step(loop->follow, loop->txn, &err) == FATE_DONE &&
 	    enrich_batch_run(loop->batch, clock_mono_ms(), &err) == FATE_DONE &&
 	    transact(loop, &rewind, &err) == FATE_HALT)
 		loop->broken = err;
@@ -265,7 +265,7 @@ finish_batch(struct enrich_loop *loop, struct err *err)
 	enum fate fate;
 
 	while (enrich_batch_count(loop->batch) > 0) {
-		fate = follow_step(loop->follow, err);
+		fate = follow_step(loop->follow, loop->txn, err);
 		if (fate == FATE_DONE)
 			fate = enrich_batch_run(loop->batch, clock_mono_ms(), err);
 		if (fate == FATE_DONE)
@@ -329,8 +329,8 @@ measure_lag(struct enrich_loop *loop)
 		return;
 	loop->next_lag_ms = clock_mono_ms() + LAG_EVERY_MS;
 	memcpy(ends, loop->positions, count * sizeof *ends);
-	if (kafka_consumer_offsets_at(
-		loop->consumer, KAFKA_AT_END, ends, count, LAG_EVERY_MS, &ignored) != FATE_DONE)
+	if (kafka_txn_offsets_at(
+		loop->txn, KAFKA_AT_END, ends, count, LAG_EVERY_MS, &ignored) != FATE_DONE)
 		return;
 	for (size_t i = 0; i < count; i++)
 		if (ends[i].offset > loop->positions[i].offset)

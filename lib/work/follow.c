@@ -208,8 +208,9 @@ reached(const struct follow *f, const struct kafka_part *ends)
 	return true;
 }
 
+/* The consumer's own connection is no place to ask for the ends: its fetch waits there. */
 enum fate
-follow_step(struct follow *f, struct err *err)
+follow_step(struct follow *f, struct kafka_txn *txn, struct err *err)
 {
 	struct kafka_part ends[PARTS_MAX];
 	int64_t until = clock_mono_ms() + TIMEOUT_MS;
@@ -219,8 +220,7 @@ follow_step(struct follow *f, struct err *err)
 	if (f->part_count == 0)
 		return FATE_DONE;
 	memcpy(ends, f->parts, f->part_count * sizeof *ends);
-	fate = kafka_consumer_offsets_at(
-	    f->consumer, KAFKA_AT_END, ends, f->part_count, TIMEOUT_MS, err);
+	fate = kafka_txn_offsets_at(txn, KAFKA_AT_END, ends, f->part_count, TIMEOUT_MS, err);
 	while (fate == FATE_DONE && !reached(f, ends)) {
 		switch (kafka_consumer_poll(f->consumer, 100, &message, err)) {
 		case KAFKA_MESSAGE:

@@ -10,6 +10,7 @@
 #ifndef WORK_FOLLOW_H
 #define WORK_FOLLOW_H
 
+#include "link/kafka_txn.h"
 #include "work/enrich_plan.h"
 #include "work/worker.h"
 
@@ -21,8 +22,9 @@ enum fate follow_open(const struct work *work, struct enrich_plan *plan,
     struct follow **ret_follow, struct err *err) NODISCARD;
 void follow_close(struct follow *follow); /* accepts NULL */
 
-/* RETRY: Kafka did not answer; call again before using the caches. */
-enum fate follow_step(struct follow *follow, struct err *err) NODISCARD;
+/* txn, with no transaction open, is asked for the ends. RETRY: Kafka did not answer; call
+ * again before using the caches. */
+enum fate follow_step(struct follow *follow, struct kafka_txn *txn, struct err *err) NODISCARD;
 
 /* The sources that a followed topic tells of (a table can be joined twice): begin with
  * after 0; 0 is the end. */

@@ -311,12 +311,33 @@ commits_say_what_to_do(void **state)
 	}
 }
 
+static void
+ends_are_asked_of_the_producer(void **state)
+{
+	struct kafka_part before[] = { { "out", 0 }, { "out", 1 } },
+			  after[] = { { "out", 0 }, { "out", 1 } };
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+	    kafka_txn_offsets_at(txn, KAFKA_AT_END, before, 2, 5000, &err), FATE_DONE);
+	assert_int_equal(run(&err), KAFKA_GO_ON);
+	assert_int_equal(
+	    kafka_txn_offsets_at(txn, KAFKA_AT_END, after, 2, 5000, &err), FATE_DONE);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(before[i].offset >= 0 && after[i].offset > before[i].offset);
+	assert_int_equal(
+	    kafka_txn_offsets_at(txn, KAFKA_AT_START, after, 2, 5000, &err), FATE_DONE);
+	assert_int_equal(after[0].offset, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_has_its_verdict_and_the_next_batch_goes),
 		cmocka_unit_test(offsets_and_metadata_are_committed),
+		cmocka_unit_test(ends_are_asked_of_the_producer),
 		cmocka_unit_test(a_partition_that_is_not_there_ends_it),
 		cmocka_unit_test(a_producer_that_may_not_begin_is_not_tried_for_ever),
 		cmocka_unit_test(a_missing_right_ends_it_at_the_second_batch),
