@@ -7,7 +7,8 @@
  * the timestamp and the signature are the attempt's. Answers fall into classes
  * (http_class); a destination that does not answer well is asked with one request at
  * a time, at growing pauses. A refused batch is halved within its lane. Snapshot rows
- * (`r`) are settled unasked unless wanted. */
+ * (`r`) are settled unasked unless wanted. A configuration that changes the body is refused
+ * while deliveries are open (http_form.h). */
 #ifndef SINK_HTTP_H
 #define SINK_HTTP_H
 
@@ -42,6 +43,7 @@ struct sink_http_config {
 	const char *const *private_nets;  /* or these: "10.1.0.0/16", "::1" */
 	size_t private_net_count;
 	bool deliver_snapshot;
+	bool drain; /* deliveries that are open in another form go out in this one */
 	enum sink_http_format format;
 	const char *source;               /* CLOUDEVENTS: the source is /SOURCE/TABLE */
 	const char *select;               /* SELECT: its list, over columns and sluice_op,

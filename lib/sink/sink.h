@@ -20,9 +20,12 @@ struct sink_ops;
 
 enum { SINK_OFFSET_COMMITTED = -1 }; /* start where the consumer group stands */
 
+enum { SINK_FORM_SIZE = 40 };
+
 /* Offsets from first up to end, which is not in it; end <= first: none. */
 struct sink_range {
 	int64_t first, end;
+	char form[SINK_FORM_SIZE]; /* what they are sent as, without ';'; "": not said */
 };
 
 /* A partition of the sink's topic that this worker was given. */
@@ -61,11 +64,11 @@ enum fate sink_work(struct sink *sink, int wait_ms, struct err *err) NODISCARD;
 /* Finished means: nothing is held back for the sake of a bigger batch. */
 void sink_flush(struct sink *sink);
 
-/* The offsets that the sink inserts, or has inserted last: they must stand in the metadata
+/* The offsets that the sink inserts or sends, or did last: they must stand in the metadata
  * of every commit of the partition whose position is below their end. False: none. */
 bool sink_frozen(const struct sink *sink, const char *topic, int32_t partition,
     struct sink_range *ret_range);
-/* The sink waits for a commit with all of these before it inserts. */
+/* The sink waits for a commit with all of these before it goes on, or has one to take back. */
 bool sink_freezing(const struct sink *sink);
 /* That commit stands. */
 void sink_froze(struct sink *sink);

@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "link/http.h"
 #include "sink/http_breaker.h"
+#include "sink/http_form.h"
 #include "sink/http_lane.h"
 #include "sink/sink_ops.h"
 #include "wire/webhook.h"
@@ -28,7 +29,7 @@ enum {
 	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
 };
 
-enum { M_DONE, M_RETRY, M_DEAD, M_DOUBT, M_NETWORK, M_IN_FLIGHT, M_OPEN };
+enum { M_DONE, M_RETRY, M_DEAD, M_DOUBT, M_NETWORK, M_IN_FLIGHT, M_BREAKER, M_OPEN };
 static struct metric metrics[] = {
 	{ "sluice_http_answers_total", "class=\"done\"", METRIC_COUNTER,
 	    "Requests by what their answer meant.", 0 },
@@ -39,6 +40,9 @@ static struct metric metrics[] = {
 	{ "sluice_http_in_flight", NULL, METRIC_GAUGE, "Requests that wait for an answer.", 0 },
 	{ "sluice_http_breaker_open", NULL, METRIC_GAUGE,
 	    "1 while the destination is only probed.", 0 },
+	{ "sluice_http_open", NULL, METRIC_GAUGE,
+	    "1 while the group holds that deliveries may be open, and the body may not change.",
+	    0 },
 };
 
 struct state {
@@ -47,6 +51,8 @@ struct state {
 	struct webhook_keys *keys;
 	struct breaker breaker;
 	struct http_lanes lanes;
+	struct http_open open;
+	char form[SINK_FORM_SIZE];
 	size_t turn;             /* the lane that is looked at first */
 	char *authorization;     /* the header; NULL: none */
 	char why[ERR_WHAT_SIZE]; /* what the destination last did wrong */
@@ -160,7 +166,7 @@ static bool
 lane_ready(struct state *s, struct http_lane *lane, int64_t now_ms)
 {
 	return lane->head && !lane->in_flight && lane->due_ms <= now_ms &&
-	       http_lane_build(&s->lanes, lane, now_ms);
+	       !http_open_short(&s->open) && http_lane_build(&s->lanes, lane, now_ms);
 }
 
 /* Sends what may be sent. The lane to begin with changes, so that probes try one row
@@ -189,6 +195,8 @@ next_due_ms(const struct state *s, int64_t until_ms)
 {
 	int64_t now_ms = clock_mono_ms(), due_ms = until_ms;
 
+	if (http_open_short(&s->open))
+		return now_ms; /* the worker commits what we wait for */
 	if (s->breaker.open && http_multi_count(s->multi) > 0)
 		return until_ms;
 	for (size_t i = 0; i < s->lanes.count; i++) {
@@ -402,13 +410,34 @@ open_sink(void *state, const void *config, struct err *err)
 		fate = secrets_open(s, err);
 	if (fate == FATE_DONE)
 		fate = http_lanes_init(&s->lanes, s->config, err);
+	if (fate == FATE_DONE)
+		http_form(s->config, s->form);
 	return fate == FATE_DONE ? multi_open(s, err) : fate;
+}
+
+static enum fate
+assign(void *state, struct sink_part *parts, size_t count, struct err *err)
+{
+	struct state *s = state;
+	enum fate fate =
+	    http_open_assign(&s->open, parts, count, s->form, s->config->drain, err);
+
+	metric_set(&metrics[M_OPEN], http_open_any(&s->open));
+	return fate;
+}
+
+static void
+take(struct state *s, struct record *record, int64_t now_ms)
+{
+	http_open_add(&s->open, record->partition, record->offset, now_ms);
+	http_lanes_add(&s->lanes, record);
 }
 
 static void
 push(void *state, struct record *const *records, size_t count)
 {
 	struct state *s = state;
+	int64_t now_ms = clock_mono_ms();
 	struct err err = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
@@ -417,7 +446,7 @@ push(void *state, struct record *const *records, size_t count)
 		else if (http_body_check(records[i], &err) != FATE_DONE)
 			sink_reject(records[i], "%s", err.what);
 		else
-			http_lanes_add(&s->lanes, records[i]);
+			take(s, records[i], now_ms);
 	}
 }
 
@@ -433,7 +462,7 @@ work(void *state, int wait_ms, struct err *err)
 			 : http_multi_poll(
 			       s->multi, next_due_ms(s, until_ms) - clock_mono_ms(), -1, err);
 	metric_set(&metrics[M_IN_FLIGHT], (int64_t)http_multi_count(s->multi));
-	metric_set(&metrics[M_OPEN], s->breaker.open);
+	metric_set(&metrics[M_BREAKER], s->breaker.open);
 	if (!s->halted)
 		return fate;
 	*err = s->halt;
@@ -464,6 +493,52 @@ waiting(const void *state)
 	return s->breaker.open && s->lanes.pending && *s->why ? s->why : NULL;
 }
 
+static enum fate
+tick(void *state, int64_t wall_ms, struct err *err)
+{
+	struct state *s = state;
+
+	(void)wall_ms;
+	(void)err;
+	s->open.idle = clock_mono_ms() - s->open.used_ms >= HTTP_FORM_IDLE_MS;
+	return FATE_DONE;
+}
+
+static void
+flush(void *state)
+{
+	((struct state *)state)->open.closing = true;
+}
+
+static bool
+frozen(const void *state, const char *topic, int32_t partition, struct sink_range *ret_range)
+{
+	const struct state *s = state;
+
+	(void)topic; /* there is one */
+	if (!http_open_range(&s->open, partition, s->lanes.pending, ret_range))
+		return false;
+	memcpy(ret_range->form, s->form, sizeof s->form);
+	return true;
+}
+
+static bool
+freezing(const void *state)
+{
+	const struct state *s = state;
+
+	return http_open_changed(&s->open, s->lanes.pending);
+}
+
+static void
+froze(void *state)
+{
+	struct state *s = state;
+
+	http_open_told(&s->open, s->lanes.pending);
+	metric_set(&metrics[M_OPEN], http_open_any(&s->open));
+}
+
 static void
 close_sink(void *state)
 {
@@ -474,6 +549,7 @@ close_sink(void *state)
 	http_lanes_finish(&s->lanes);
 	http_multi_free(s->multi);
 	webhook_keys_free(s->keys);
+	http_open_finish(&s->open);
 	free(s->authorization);
 }
 
@@ -481,10 +557,16 @@ const struct sink_ops sink_http = {
 	.name = "http",
 	.state = sizeof(struct state),
 	.open = open_sink,
+	.assign = assign,
 	.push = push,
 	.work = work,
 	.drop = drop,
 	.pending = pending,
+	.flush = flush,
+	.frozen = frozen,
+	.freezing = freezing,
+	.froze = froze,
+	.tick = tick,
 	.waiting = waiting,
 	.close = close_sink,
 };

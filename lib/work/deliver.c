@@ -293,7 +293,7 @@ loop_new(const struct deliver *deliver)
 		size_t k = 0;
 
 		loop->routes[i].d = d;
-		loop->routes[i].name = d->name ? d->name : "sink";
+		loop->routes[i].name = d->name ? d->name : DELIVER_SINK;
 		while (k < loop->topic_count && strcmp(loop->topics[k], d->topic) != 0)
 			k++;
 		if (k == loop->topic_count)

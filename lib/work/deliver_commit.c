@@ -59,7 +59,7 @@ retire_record(void *context, struct record *record)
 	loop->carried_reason = NULL;
 }
 
-/* "VERSION" or "VERSION;TARGET=FIRST-END;..."; empty when there is nothing to say. */
+/* "VERSION" or "VERSION;TARGET=FIRST-END/FORM;..."; empty when there is nothing to say. */
 static struct slice
 metadata_write(const struct loop *loop, const struct ledger_position *at, char *text)
 {
@@ -68,14 +68,15 @@ metadata_write(const struct loop *loop, const struct ledger_position *at, char *
 
 	for (size_t i = 0; i < loop->d->route_count; i++) {
 		struct route *route = &loop->routes[i];
-		struct sink_range range;
+		struct sink_range range = { 0 };
 
 		if (strcmp(route->d->topic, at->topic) != 0 ||
 		    !sink_frozen(route->sink, at->topic, at->partition, &range) ||
 		    range.end <= at->position)
 			continue;
 		len += (size_t)snprintf(text + len, DELIVER_META_SIZE - len,
-		    ";%s=%" PRId64 "-%" PRId64, route->name, range.first, range.end);
+		    ";%s=%" PRId64 "-%" PRId64 "%s%s", route->name, range.first, range.end,
+		    *range.form ? "/" : "", range.form);
 		must(len < DELIVER_META_SIZE);
 		frozen = true;
 	}
@@ -93,15 +94,29 @@ loop_metadata_version(struct slice metadata)
 	return slice_u64(metadata, &version) ? version : 0;
 }
 
+static struct sink_range
+range_read(const char *first, char *end)
+{
+	struct sink_range range = { 0 };
+	char *form = strchr(end, '/');
+
+	if (form)
+		*form++ = '\0';
+	if (!slice_i64(slice_str(first), &range.first) ||
+	    !slice_i64(slice_str(end), &range.end))
+		return (struct sink_range){ 0 };
+	(void)snprintf(range.form, sizeof range.form, "%s", form ? form : "");
+	return range;
+}
+
 struct sink_range
 loop_metadata_frozen(struct slice metadata, const char *name)
 {
-	struct sink_range range = { 0 };
 	char text[DELIVER_META_SIZE], *save = NULL;
 	size_t name_len = strlen(name);
 
 	if (metadata.len == 0 || metadata.len >= sizeof text)
-		return range;
+		return (struct sink_range){ 0 };
 	memcpy(text, metadata.p, metadata.len);
 	text[metadata.len] = '\0';
 	for (char *part = strtok_r(text, ";", &save); part; part = strtok_r(NULL, ";", &save)) {
@@ -111,11 +126,9 @@ loop_metadata_frozen(struct slice metadata, const char *name)
 		    !(dash = strchr(part + name_len, '-')))
 			continue;
 		*dash = '\0';
-		if (!slice_i64(slice_str(part + name_len + 1), &range.first) ||
-		    !slice_i64(slice_str(dash + 1), &range.end))
-			return (struct sink_range){ 0 };
+		return range_read(part + name_len + 1, dash + 1);
 	}
-	return range;
+	return (struct sink_range){ 0 };
 }
 
 static bool

@@ -30,6 +30,7 @@ enum {
 	M_TS,
 	M_COUNT
 };
+#define DELIVER_SINK "sink" /* a nameless target's name in the metadata */
 extern struct metric deliver_metrics[M_COUNT];
 
 /* One target and what this round brings it. */

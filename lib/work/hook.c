@@ -8,6 +8,7 @@
 #include "sink/http.h"
 #include "work/catalog.h"
 #include "work/deliver.h"
+#include "work/hook_open.h"
 
 /* Half a second's reading at full speed is enough to read ahead. */
 enum { BYTES_IN_HAND = 64 << 20, QUEUE_KBYTES = 4096 };
@@ -50,6 +51,7 @@ hook_fill(struct work *work, struct hook *hook)
 		.private_nets = h->private_nets,
 		.private_net_count = h->private_net_count,
 		.deliver_snapshot = h->deliver_snapshot,
+		.drain = work->drain,
 		.format = format_of(h),
 		.source = work->pipeline->name,
 		.select = h->body,
@@ -130,6 +132,8 @@ hook_work_check(struct work *work, struct err *err)
 
 	if (fate == FATE_DONE)
 		fate = deliver_check(&hook.deliver, err);
+	if (fate == FATE_DONE && !work->drain)
+		fate = hook_open_check(work, &hook.config, err);
 	sql_query_free(hook.query);
 	return fate;
 }

@@ -17,7 +17,13 @@
 #include "base/version.h"
 #include "work/health.h"
 
-enum { PAUSE_BASE_MS = 200, PAUSE_MAX_MS = 10000, STEP_MS = 100, SLOT_PORT_STEP = 100 };
+enum {
+	PAUSE_BASE_MS = 200,
+	PAUSE_MAX_MS = 10000,
+	STEP_MS = 100,
+	SLOT_PORT_STEP = 100,
+	OPTIONS_OF_CHOOSE = 2
+};
 
 static volatile sig_atomic_t stop_signals;
 
@@ -30,7 +36,7 @@ static struct {
 struct settings {
 	const char *pipeline, *listen, *log_level, *destination;
 	int64_t slot;
-	bool check, print_config;
+	bool check, print_config, drain;
 };
 
 static void
@@ -181,12 +187,16 @@ settings_read(const struct worker *worker, int argc, char **argv, struct setting
 		    "Validate the configuration against the live systems and exit.", 0, 0 },
 		{ "print-config", OPTION_FLAG, &ret->print_config, NULL,
 		    "Print the whole configuration, secrets masked, and exit.", 0, 0 },
-		/* last: not every worker has it */
+		/* last: not every worker has them */
 		{ "destination", OPTION_TEXT, &ret->destination, "NAME",
 		    "Which of the pipeline's destinations, when it has several.", 0, 0 },
+		{ "drain", OPTION_FLAG, &ret->drain, NULL,
+		    "Deliveries that are open in another form of the body go out in this "
+		    "one.",
+		    0, 0 },
 	};
 	const struct option_table table = { worker->prog, worker->summary, "", 0, 0, rows,
-		sizeof rows / sizeof *rows - (worker->choose ? 0 : 1) };
+		sizeof rows / sizeof *rows - (worker->choose ? 0 : OPTIONS_OF_CHOOSE) };
 	enum fate fate = options_parse(&table, argc, argv, ret_verdict, err);
 
 	if (fate == FATE_DONE && *ret_verdict == OPTIONS_RUN && !ret->pipeline)
@@ -347,6 +357,7 @@ worker_main(const struct worker *worker, int argc, char **argv)
 	work.pipeline = pipeline;
 	work.slot = (int)settings.slot;
 	work.check_only = settings.check;
+	work.drain = settings.drain;
 	code = use_pipeline(worker, &settings, &work);
 	pipeline_free(pipeline);
 	return code;

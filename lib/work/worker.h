@@ -31,6 +31,7 @@ struct work {
 	char group[160];                         /* engagement.enrich */
 	char member[200]; /* group-slot: group.instance.id and transactional.id */
 	bool check_only;
+	bool drain; /* of worker http: open deliveries may go out in another form */
 };
 
 struct worker {
@@ -46,7 +47,8 @@ struct worker {
 
 	/* Picks one of several destinations by --destination (NULL: not given): sets
 	 * work->destination and, when it has a group of its own, work->worker. HALT: there is
-	 * none of that name, or one must be named. NULL: the worker has no such option. */
+	 * none of that name, or one must be named. NULL: the worker has no such option, nor
+	 * --drain. */
 	enum fate (*choose)(struct work *work, const char *destination, struct err *err);
 
 	/* Checks all that needs a live server; called for --check only, run() checks

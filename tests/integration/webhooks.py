@@ -169,7 +169,7 @@ class Webhooks:
         self.producer = confluent_kafka.Producer(
             {"bootstrap.servers": BROKERS, "linger.ms": 5, "enable.idempotence": True})
         self.make_topics()
-        self.file = self.write_file(url, http)
+        self.url, self.file = url, self.write_file(url, http)
 
     def make_topics(self):
         new = [confluent_kafka.admin.NewTopic(self.topic, PARTITIONS, 1),
@@ -198,6 +198,10 @@ class Webhooks:
         path = self.folder / f"{self.name}.yaml"
         path.write_text(text)
         return path
+
+    def configure(self, **http):
+        """The same destination with these settings instead, from the next start on."""
+        self.write_file(self.url, http)
 
     def change(self, key, op="c", row=None, before=None, version=None, **more):
         """Produces one record; returns its id."""

@@ -56,6 +56,8 @@ contract_settle(struct sink *sink)
 
 		assert_true(i < 1000);
 		assert_true(fate == FATE_DONE || fate == FATE_RETRY);
+		if (sink_freezing(sink))
+			sink_froze(sink);
 	}
 }
 

@@ -412,6 +412,41 @@ a_url_that_goes_bad_costs_few_rows(void **state)
 	free(rows);
 }
 
+/* No request goes out before the group knows that it may have. */
+static void
+nothing_is_sent_before_it_may_be_open(void **state)
+{
+	struct sink_part part = { .topic = "t", .partition = 0, .end = ROWS };
+	struct sink_range range = { 0 };
+	struct server server = { 0 };
+	struct rows *rows = rows_new();
+	struct sink *sink = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	server_start(&server);
+	const struct sink_http_config config = { .url = server.url, .allow_private = true };
+	assert_int_equal(sink_open(&sink_http, &config, &sink, &err), FATE_DONE);
+	assert_int_equal(sink_assign(sink, &part, 1, &err), FATE_DONE);
+	assert_false(sink_freezing(sink) || sink_frozen(sink, "t", 0, &range));
+	sink_push(sink, rows->pointers, ROWS);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(sink_work(sink, 10, &err), FATE_DONE);
+	assert_int_equal(server.count, 0);
+	assert_true(sink_freezing(sink) && sink_frozen(sink, "t", 0, &range));
+	assert_true(range.end >= ROWS);
+	assert_memory_equal(range.form, "change-", 7);
+	sink_froze(sink);
+	work_until_done(sink);
+	assert_int_equal(server.seen_ids, ROWS);
+	assert_false(sink_freezing(sink)); /* more may come */
+	sink_flush(sink);
+	assert_true(sink_freezing(sink) && !sink_frozen(sink, "t", 0, &range));
+	sink_close(sink);
+	httpd_stop(server.httpd);
+	free(rows);
+}
+
 /* Forgotten rows keep their outcome and may be pushed again. */
 static void
 drop_forgets_what_is_in_flight(void **state)
@@ -693,6 +728,7 @@ main(void)
 		cmocka_unit_test(cloudevents_wrap_the_change),
 		cmocka_unit_test(a_select_list_makes_the_body),
 		cmocka_unit_test(a_private_address_may_be_listed),
+		cmocka_unit_test(nothing_is_sent_before_it_may_be_open),
 		cmocka_unit_test(drop_forgets_what_is_in_flight),
 		cmocka_unit_test(what_cannot_work_is_refused_at_open),
 		cmocka_unit_test(a_private_address_halts),

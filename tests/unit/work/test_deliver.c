@@ -18,6 +18,12 @@ assert_range(const char *metadata, const char *name, int64_t first, int64_t end)
 }
 
 static void
+assert_form(const char *metadata, const char *form)
+{
+	assert_string_equal(loop_metadata_frozen(slice_str(metadata), "a.b").form, form);
+}
+
+static void
 metadata_says_version_and_frozen_offsets(void **state)
 {
 	(void)state;
@@ -33,6 +39,11 @@ metadata_says_version_and_frozen_offsets(void **state)
 	assert_range("0;a-b=5-10", "a-b", 5, 10);
 	assert_range("0;a.b=5", "a.b", 0, 0);
 	assert_range("0;a.b=x-10", "a.b", 0, 0);
+	assert_range("7;a.b=5-10/change+array-7MZK2QWA", "a.b", 5, 10);
+	assert_range("7;a.b=5-10/c;c=1-2/r", "c", 1, 2);
+	assert_form("7;a.b=5-10", "");
+	assert_form("7;a.b=5-10/change+array-7MZK2QWA", "change+array-7MZK2QWA");
+	assert_form("7;c=1-2/row;a.b=5-10/change-A;", "change-A");
 }
 
 int
