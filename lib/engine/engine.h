@@ -4,8 +4,9 @@
  * An engine is one entry of the registry with its connections, its health and its
  * breaker. It lives on one loop and every call belongs to that loop's thread; nothing
  * here blocks. A query belongs to its engine from engine_ask() until its reader's end()
- * was called, which happens exactly once and never inside engine_ask(). What the ask
- * borrows (texts, parameters, columns, reader) stays until then. Values come as Postgres
+ * was called, which happens exactly once; nothing is called back inside engine_ask(),
+ * engine_more() and engine_cancel(), and end() may ask again. What the ask borrows (texts,
+ * parameters, columns, reader) stays until then. Values come as Postgres
  * prints them in a session of sql/postgres/session.sql, whatever the engine's own
  * spelling. It refuses more than its pool and its waiting line hold. */
 #ifndef ENGINE_ENGINE_H
@@ -63,7 +64,7 @@ struct engine_ask {
 };
 
 struct engine_options {
-	unsigned pool_max;  /* connections or threads: 16 */
+	unsigned pool_max;  /* connections or threads: 16; the probe may have one more */
 	unsigned queue_max; /* queries that wait for one: 256 */
 };
 
@@ -72,22 +73,26 @@ struct engine_options {
 enum fate engine_open(const struct registry_engine *config,
     const struct engine_options *options, struct loop *loop, struct engine **ret_engine,
     struct err *err) NODISCARD;
-/* Every query is cancelled and ends first. Accepts NULL. */
+/* Every query ends first, inside (57014), and is cancelled in the engine as far as that
+ * goes without waiting. Accepts NULL. */
 void engine_close(struct engine *engine);
 
-/* RETRY: pool and line are full, or the breaker is open and this is no trial. */
+/* RETRY: pool and line are full (53300), or the breaker is open and this is no trial
+ * (57P03), or what start() says; HALT: the same. Then end() is not called. */
 enum fate engine_ask(struct engine *engine, const struct engine_ask *ask,
     struct engine_query **ret_query, struct err *err) NODISCARD;
 void engine_more(struct engine_query *query);
 /* In the engine too; its end comes (57014) as soon as the engine has let go, or after
- * ENGINE_CANCEL_MS without it. Rows do not come any more. */
+ * ENGINE_CANCEL_MS without it. Rows do not come any more. A write that was done all the
+ * same says so: DONE, or outcome_unknown. */
 void engine_cancel(struct engine_query *query);
 
 enum {
 	ENGINE_CANCEL_MS = 2000,
-	ENGINE_PROBE_MS = 5000,       /* between two probes; 500 while it is down */
-	ENGINE_BREAKER_FAILURES = 5,  /* RETRY or HALT in a row: open */
-	ENGINE_BREAKER_OPEN_MS = 3000 /* then one query is let through */
+	ENGINE_PROBE_MS = 5000, /* between two probes; 500 while it is down */
+	ENGINE_PROBE_DEADLINE_MS = 2000,
+	ENGINE_BREAKER_FAILURES = 5,   /* of the engine, not of a statement, in a row: open */
+	ENGINE_BREAKER_OPEN_MS = 3000, /* then one query is let through */
 };
 
 /* Just now: for decide.h's weather and for /v1/engines. */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine_ops.h"
+
+static const struct engine_ops *const drivers[ENGINE_KINDS] = {
+	[ENGINE_POSTGRES] = NULL,
+	[ENGINE_CLICKHOUSE] = NULL,
+	[ENGINE_REDIS] = NULL,
+	[ENGINE_TRINO] = NULL,
+	[ENGINE_DUCKDB] = NULL,
+	[ENGINE_DATABRICKS] = NULL,
+};
+
+const struct engine_ops *
+engine_ops_of(enum engine_kind kind)
+{
+	return drivers[kind];
+}
