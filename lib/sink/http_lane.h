@@ -62,6 +62,12 @@ void http_lane_settle(struct http_lanes *lanes, struct http_lane *lane, const ch
 /* The body was refused: false when it held one row, else the next one holds half of it. */
 bool http_lane_halve(struct http_lane *lane);
 
+/* A status and the printable beginning of what came with it, unless that holds a secret of
+ * the configuration. */
+struct http_response;
+void http_describe(const struct sink_http_config *config, const struct http_response *response,
+    char *ret, size_t size);
+
 /* schema.table of the change; its op as receivers see it. */
 struct slice http_table(const struct record *record);
 char http_op(const struct record *record);

@@ -24,7 +24,6 @@ enum {
 	TRUST_MS = 60000,
 	RESPONSE_MAX = 64 << 10,
 	DOUBTS_MAX = 64, /* rows refused in a row: then it is the destination all the same */
-	SAID_MAX = 120,  /* bytes of an answer that a dead letter quotes */
 	HEADERS_OWN = 8,
 	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
 };
@@ -212,29 +211,6 @@ next_due_ms(const struct state *s, int64_t until_ms)
 
 /* --- answers --- */
 
-/* A status and the printable beginning of what came with it. */
-static void
-describe(const struct http_response *response, char *ret, size_t size)
-{
-	int n = snprintf(ret, size, "HTTP status %ld", response->status);
-	size_t at = (size_t)n, said = response->body.len;
-
-	if (said > SAID_MAX)
-		said = SAID_MAX;
-	if (said == 0 || at + said + 3 > size)
-		return;
-	ret[at++] = ':';
-	ret[at++] = ' ';
-	for (size_t i = 0; i < said; i++) {
-		char c = response->body.p[i];
-
-		ret[at++] = c >= 0x20 && c < 0x7f ? c : ' ';
-	}
-	while (ret[at - 1] == ' ')
-		at--;
-	ret[at] = 0;
-}
-
 static void
 on_done_class(struct state *s, struct http_lane *lane, int64_t now_ms)
 {
@@ -287,7 +263,7 @@ on_status(struct state *s, struct http_lane *lane, const struct http_response *r
 		on_done_class(s, lane, now_ms);
 		return;
 	}
-	describe(response, why, sizeof why);
+	http_describe(s->config, response, why, sizeof why);
 	/* The destination took other rows just now, so it is this one. */
 	if (class == HTTP_CLASS_DOUBT && s->doubts < DOUBTS_MAX &&
 	    s->breaker.good_ms != BREAKER_NEVER_MS && now_ms - s->breaker.good_ms <= trust_ms) {

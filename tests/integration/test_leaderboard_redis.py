@@ -10,7 +10,7 @@ import threading
 import pytest
 import redis
 
-from board_world import BIN, ROOT, Redis, World, free_port, wait
+from board_world import BIN, ROOT, Redis, World, free_port, score_sql, wait
 
 # What a board's user needs, all of it.
 COMMANDS = ("info client|setname script|load evalsha bgrewriteaof hget hset hsetnx hmget hdel hgetall hlen hkeys "
@@ -150,6 +150,23 @@ def test_a_user_with_few_rights_over_a_unix_socket(world, tmp_path):
     assert "NOPERM" in worker.log.read_text()
     os.remove(path)
     os.rmdir(folder)
+
+
+def test_a_password_alone_and_tls_that_is_lacking(world):
+    world.send_some(100)
+    world.server.client.config_set("requirepass", "s3cret/@")
+    world.server.client.auth("s3cret/@")
+    world.write_pipeline(world.server.url, 50, score_sql(world.scores))
+    code, why = check(world)
+    assert code == 2 and "NOAUTH" in why
+    world.write_pipeline(f"redis://:s3cret%2F%40@127.0.0.1:{world.server.port}", 50, score_sql(world.scores))
+    worker = world.worker()
+    world.exact()
+    assert worker.stop() == 0
+    assert "s3cret" not in worker.log.read_text()
+    world.write_pipeline(f"rediss://:s3cret@127.0.0.1:{world.server.port}", 50, score_sql(world.scores))
+    code, why = check(world)
+    assert code == 2 and "rediss:// needs TLS" in why and "s3cret" not in why
 
 
 def test_the_scripts_own_sums_are_exact_at_any_size(tmp_path):

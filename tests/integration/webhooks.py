@@ -19,6 +19,7 @@ import uuid
 import confluent_kafka
 import confluent_kafka.admin
 import httpx
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
@@ -328,3 +329,30 @@ class Http2Server:
         self.process.terminate()
         lines = self.process.communicate(timeout=20)[0].splitlines()
         return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    """Makes pipelines and servers; closes them all."""
+    made = []
+
+    def make(url_or_answer, tls=None, **http):
+        opposite = None
+        if callable(url_or_answer):
+            opposite = Opposite(url_or_answer, tls)
+            made.append(opposite.stop)
+        pipeline = Webhooks(tmp_path, opposite.url if opposite else url_or_answer, **http)
+        made.append(pipeline.close)
+        return (pipeline, opposite) if opposite else pipeline
+
+    yield make
+    for close in reversed(made):
+        close()
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    r = Receiver(tmp_path).start()
+    yield r
+    if r.process.poll() is None:
+        r.stop()
