@@ -2,7 +2,7 @@
 #include "engine/engine_ops.h"
 
 static const struct engine_ops *const drivers[ENGINE_KINDS] = {
-	[ENGINE_POSTGRES] = NULL,
+	[ENGINE_POSTGRES] = &engine_postgres,
 	[ENGINE_CLICKHOUSE] = NULL,
 	[ENGINE_REDIS] = NULL,
 	[ENGINE_TRINO] = NULL,

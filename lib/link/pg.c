@@ -68,7 +68,8 @@ pg_new(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 	must(pg);
 	pg->connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 5000;
 	pg->statement_timeout_ms = o->statement_timeout_ms ? o->statement_timeout_ms : 10000;
-	pg->session_sql = session_text(o, pg->statement_timeout_ms);
+	if (o->session_options == NULL)
+		pg->session_sql = session_text(o, pg->statement_timeout_ms);
 	pg->search_path = o->search_path ? copy_text(o->search_path) : NULL;
 	add_keyword(pg, "dbname", o->conninfo); /* expanded when it is a connection string */
 	add_keyword(pg, "host", o->host);
@@ -77,6 +78,7 @@ pg_new(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 	add_keyword(pg, "user", o->user);
 	add_keyword(pg, "password", o->password);
 	add_keyword(pg, "application_name", o->application_name);
+	add_keyword(pg, "options", o->session_options);
 	add_keyword(pg, "client_encoding", "UTF8");
 	add_keyword(pg, "keepalives_idle", "30");
 	*ret_pg = pg;
@@ -216,7 +218,7 @@ begin_session(struct pg *pg, struct err *err)
 		.params = &path,
 		.param_count = 1 };
 	struct pg_result result = { 0 };
-	enum fate fate = pg_script(pg, pg->session_sql, err);
+	enum fate fate = pg->session_sql ? pg_script(pg, pg->session_sql, err) : FATE_DONE;
 	if (fate == FATE_DONE && path.p)
 		fate = pg_query(pg, &set, &result, err);
 	pg_result_clear(&result);

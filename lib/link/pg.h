@@ -30,8 +30,11 @@ struct pg_options {
 	const char *user;
 	const char *password;
 	const char *application_name;
-	const char *session_sql;      /* run after each connect; NULL: PG_SESSION_SQL */
-	const char *search_path;      /* set after session_sql; NULL: left alone */
+	const char *session_sql; /* run after each connect; NULL: PG_SESSION_SQL */
+	const char *search_path; /* set after session_sql; NULL: left alone */
+	/* "-c name=value ...": settings that DISCARD ALL comes back to. Instead of both above,
+	 * and of statement_timeout_ms. NULL: none */
+	const char *session_options;
 	int64_t connect_timeout_ms;   /* 5000 */
 	int64_t statement_timeout_ms; /* 10000; the socket is given PG_GRACE_MS more */
 };
@@ -42,6 +45,14 @@ enum { PG_GRACE_MS = 2000 };
 #define PG_SESSION_SQL                                                                         \
 	"SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; "   \
 	"SET extra_float_digits = 1; SET bytea_output = 'hex'"
+
+/* The same for session_options, with what the router's statements are resolved by:
+ * pg_catalog, which is first when it is not named (named, tables would be made in it),
+ * public, and temporary tables last. */
+#define PG_SESSION_OPTIONS                                                                     \
+	"-c TimeZone=UTC -c DateStyle=ISO,MDY -c IntervalStyle=postgres "                      \
+	"-c extra_float_digits=1 -c bytea_output=hex -c standard_conforming_strings=on "       \
+	"-c search_path=public,pg_temp"
 
 struct pg_column {
 	const char *name;
@@ -120,5 +131,8 @@ void pg_array_end(struct buf *array);
 
 /* The fate of a five-character SQLSTATE; an unknown one is HALT. */
 enum fate pg_fate(const char *sqlstate);
+/* The same for statements that others wrote: what a connected server has against one, by
+ * its text, rights or kind, is REJECT. */
+enum fate pg_statement_fate(const char *sqlstate);
 
 #endif

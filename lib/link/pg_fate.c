@@ -54,6 +54,20 @@ pg_fate(const char *sqlstate)
 	return fate;
 }
 
+enum fate
+pg_statement_fate(const char *sqlstate)
+{
+	/* About the connection and its login, whoever asks what. */
+	static const char *const ours[] = { "08", "28", "3D", "57" };
+	enum fate fate = pg_fate(sqlstate);
+
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+		if (strncmp(sqlstate, ours[i], 2) == 0)
+			return fate;
+	}
+	return fate == FATE_HALT ? FATE_REJECT : fate;
+}
+
 /* How the server's sentence begins and what follows, so that no quoted name misleads. */
 static const struct {
 	const char *begins, *holds, *state;

@@ -15,7 +15,7 @@ struct pg {
 	uint64_t connection_count;
 	int64_t connect_timeout_ms;
 	int64_t statement_timeout_ms;
-	char *session_sql;
+	char *session_sql;                 /* NULL: none */
 	char *search_path;                 /* NULL: left alone */
 	const char *keywords[PG_KEYWORDS]; /* for PQconnectStartParams, NULL-terminated */
 	char *values[PG_KEYWORDS];

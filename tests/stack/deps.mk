@@ -4,7 +4,7 @@
 # (RDK=system insists on Debian's, RDK=prefix on the built one).
 PKGS     := libpq:libpq-dev libcurl:libcurl4-openssl-dev hiredis:libhiredis-dev jansson:libjansson-dev \
 	yaml-0.1:libyaml-dev libmicrohttpd:libmicrohttpd-dev liblz4:liblz4-dev libzstd:libzstd-dev \
-	gmp:libgmp-dev libcrypto:libssl-dev libsystemd:libsystemd-dev
+	gmp:libgmp-dev libssl:libssl-dev libcrypto:libssl-dev libsystemd:libsystemd-dev
 PKG_NAMES := $(foreach p,$(PKGS),$(firstword $(subst :, ,$(p))))
 RDK_DIR  := build/deps/rdkafka
 RDK      ?= $(shell pkg-config --exists 'rdkafka >= 2.3' 2>/dev/null && echo system || echo prefix)
