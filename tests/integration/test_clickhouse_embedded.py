@@ -113,21 +113,22 @@ def test_json_and_parquet_come_in_one_piece(server):
 
 
 def test_a_large_result_is_bounded_in_memory(server):
-    sql = "SELECT number, repeat('x', 400) FROM numbers(300000) FORMAT RowBinary"
-    assert len(server.post(sql).body) == 300000 * 410    # warm: the engine's own buffers are there
+    rows, sql = 1_200_000, "SELECT number, repeat('x', 400) FROM numbers({}) FORMAT RowBinary"
+    assert len(server.post(sql.format(rows // 4)).body) == rows // 4 * 410    # warm: the engine's own buffers are there
     with open(f"/proc/{server.process.pid}/clear_refs", "w") as f:
         f.write("5")    # the peak starts anew
     before = server.kb("VmHWM")
     connection = server.connection()
-    connection.request("POST", "/", sql)
+    connection.request("POST", "/", sql.format(rows))
     response, total = connection.getresponse(), 0
     while part := response.read(1 << 20):
         total += len(part)
     connection.close()
     grown = server.kb("VmHWM") - before
     print(f"{total >> 20} MB sent, peak RSS grew by {grown >> 10} MB from {before >> 10} MB")
-    assert total == 300000 * 410
-    assert grown < 100 * 1024
+    assert total == rows * 410
+    # A few blocks of 27 MB are under way, more of them where the reader is slow.
+    assert grown < total // 2 >> 10
 
 
 def test_summary_and_headers(server):
