@@ -5,22 +5,46 @@
 
 enum { WORD_DIGITS = 8, SAFE_DIGITS = 19 /* any so many fit 64 bits */ };
 
-/* Eight ASCII digits, the first in the lowest byte, at once: neighbours are joined
- * into pairs, pairs into fours, fours into one. False: one is no digit. */
-static inline bool
-word_digits(uint64_t word, uint64_t *ret_value)
-{
-	const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0),
-		       zeros = UINT64_C(0x3030303030303030);
+static const uint64_t zeros = UINT64_C(0x3030303030303030);
 
-	if ((word & high) != zeros || ((word + UINT64_C(0x0606060606060606)) & high) != zeros)
-		return false;
+/* Eight ASCII digits, the first in the lowest byte, at once: neighbours are joined
+ * into pairs, pairs into fours, fours into one. Bits in *bad: one is no digit. */
+static inline uint64_t
+word_digits(uint64_t word, uint64_t *bad)
+{
+	const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0);
+
+	*bad |= ((word ^ zeros) | ((word + UINT64_C(0x0606060606060606)) ^ zeros)) & high;
 	word -= zeros;
 	word = word * 10 + (word >> 8);
-	*ret_value =
-	    ((word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064) +
-		(word >> 16 & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001)) >>
-	    32;
+	return ((word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064) +
+		   (word >> 16 & UINT64_C(0x000000ff000000ff)) *
+		       UINT64_C(0x0000271000000001)) >>
+	       32;
+}
+
+static inline uint64_t
+load(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return le64toh(word);
+}
+
+static inline bool
+few_digits(const char *p, size_t len, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned digit = (unsigned)(unsigned char)p[i] - '0';
+
+		if (digit > 9)
+			return false;
+		value = value * 10 + digit;
+	}
+	*ret_value = value;
 	return true;
 }
 
@@ -31,37 +55,26 @@ safe_digits(const char *p, size_t len, uint64_t *ret_value)
 {
 	static const uint64_t tens[WORD_DIGITS] = { 1, 10, 100, 1000, 10000, 100000, 1000000,
 		10000000 };
-	const uint64_t zeros = UINT64_C(0x3030303030303030);
-	uint64_t value = 0, word, eight, behind;
+	uint64_t bad = 0, value, behind;
 	size_t rest = len % WORD_DIGITS;
 
-	for (size_t i = 0; i + WORD_DIGITS <= len; i += WORD_DIGITS) {
-		memcpy(&word, p + i, sizeof(word));
-		if (!word_digits(le64toh(word), &eight))
-			return false;
-		value = value * 100000000 + eight;
-	}
-	if (rest && len > WORD_DIGITS) {
-		memcpy(&word, p + len - WORD_DIGITS, sizeof(word));
+	if (len < WORD_DIGITS)
+		return few_digits(p, len, ret_value);
+	value = word_digits(load(p), &bad);
+	if (len >= 2 * WORD_DIGITS)
+		value = value * 100000000 + word_digits(load(p + WORD_DIGITS), &bad);
+	if (rest) {
 		behind = UINT64_MAX << 8 * (WORD_DIGITS - rest);
-		if (!word_digits((le64toh(word) & behind) | (zeros & ~behind), &eight))
-			return false;
-		value = value * tens[rest] + eight;
-	} else {
-		for (size_t i = len - rest; i < len; i++) {
-			unsigned digit = (unsigned)(unsigned char)p[i] - '0';
-
-			if (digit > 9)
-				return false;
-			value = value * 10 + digit;
-		}
+		value = value * tens[rest] +
+			word_digits(
+			    (load(p + len - WORD_DIGITS) & behind) | (zeros & ~behind), &bad);
 	}
 	*ret_value = value;
-	return true;
+	return bad == 0;
 }
 
-bool
-slice_u64(struct slice s, uint64_t *ret_value)
+static inline bool
+parse(struct slice s, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 
@@ -81,12 +94,18 @@ slice_u64(struct slice s, uint64_t *ret_value)
 }
 
 bool
+slice_u64(struct slice s, uint64_t *ret_value)
+{
+	return parse(s, ret_value);
+}
+
+bool
 slice_i64(struct slice s, int64_t *ret_value)
 {
 	bool minus = s.len > 0 && s.p[0] == '-';
 	uint64_t magnitude;
 
-	if (!slice_u64(minus ? slice_of(s.p + 1, s.len - 1) : s, &magnitude))
+	if (!parse(minus ? slice_of(s.p + 1, s.len - 1) : s, &magnitude))
 		return false;
 	if (magnitude > (uint64_t)INT64_MAX + (minus ? 1 : 0))
 		return false;

@@ -23,7 +23,7 @@ is_string(struct slice raw, const char *text)
 }
 
 /* A number, or a string of digits (the documentation's examples have both). */
-static enum fate
+static inline enum fate
 read_integer(
     struct slice raw, const char *what, bool *ret_has, int64_t *ret_value, struct err *err)
 {
@@ -43,8 +43,7 @@ read_integer(
 static void
 read_sequence(struct slice raw, struct change *change)
 {
-	const char *p, *end;
-	struct slice digits = { 0 };
+	const char *p, *end, *behind;
 
 	if (is_null(raw) || raw.p[0] != '"')
 		return;
@@ -52,11 +51,15 @@ read_sequence(struct slice raw, struct change *change)
 	end = raw.p + raw.len - 1;
 	while (p < end && (*p == '[' || *p == '\\' || *p == '"' || *p == ' '))
 		p++;
-	digits.p = p;
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	digits.len = (size_t)(p - digits.p);
-	change->has_sequence = slice_i64(digits, &change->sequence);
+	behind = memchr(p, '\\', (size_t)(end - p));
+	if (behind && *p != '-' &&
+	    slice_i64(slice_of(p, (size_t)(behind - p)), &change->sequence)) {
+		change->has_sequence = true;
+		return;
+	}
+	for (behind = p; behind < end && *behind >= '0' && *behind <= '9'; behind++)
+		;
+	change->has_sequence = slice_i64(slice_of(p, (size_t)(behind - p)), &change->sequence);
 }
 
 /* A string in 1.x and later, a boolean before. A word that a newer Debezium may

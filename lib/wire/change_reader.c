@@ -9,24 +9,38 @@
  * pass unlearned when none is like another. */
 enum { SHAPES = 4, WAIT_MAX = 255 };
 
+/* So many events in a row tell which values of a shape seem to be the same in all. */
+enum { OBSERVED = 8 };
+
 /* Where a slice of the parts lies. */
 struct place {
 	struct slice *slice;
 	struct json_place at;
 };
 
-struct shape {
+struct form {
 	struct json_shape json;
-	struct change_parts parts; /* of the event that fitted last */
 	struct place places[CHANGE_SLICES_MAX];
 	size_t place_count;
 	uint32_t number; /* of all that the reader has learned */
-	bool useful;     /* has fitted since it was learned */
+};
+
+/* Names and places: any values fit the loose form. The tight one has those that are
+ * always the same (schema, table, op, ...) among the bytes that are compared, and is
+ * tried first. A value that turns out to differ is taken out of it for good. */
+struct shape {
+	struct form loose, tight;
+	struct change_parts parts; /* of the event that fitted last */
+	struct buf sample;         /* the values of the first event */
+	uint32_t sample_ends[JSON_SHAPE_VALUES];
+	bool same[JSON_SHAPE_VALUES];
+	unsigned observed;
+	bool useful; /* has fitted since it was learned */
 };
 
 struct change_reader {
 	struct shape *shapes[SHAPES]; /* the last one that fitted comes first */
-	const struct shape *last;     /* the last event's, or NULL */
+	const struct form *last;      /* the last event's, or NULL */
 	unsigned wait, patience;      /* events until one is learned; the last wait */
 	uint32_t learned;
 	struct json_ends ends;
@@ -51,7 +65,9 @@ change_reader_free(struct change_reader *reader)
 	if (!reader)
 		return;
 	for (size_t i = 0; i < SHAPES; i++) {
-		json_shape_finish(&reader->shapes[i]->json);
+		json_shape_finish(&reader->shapes[i]->loose.json);
+		json_shape_finish(&reader->shapes[i]->tight.json);
+		buf_finish(&reader->shapes[i]->sample);
 		free(reader->shapes[i]);
 	}
 	free(reader);
@@ -67,42 +83,117 @@ to_front(struct change_reader *reader, size_t i)
 	reader->shapes[0] = shape;
 }
 
+/* Where the parts of the event with these ends stand. */
+static void
+form_places(struct change_reader *reader, struct shape *shape, struct form *form,
+    const struct json_ends *ends)
+{
+	struct slice *slices[CHANGE_SLICES_MAX];
+
+	form->number = ++reader->learned;
+	form->place_count = change_parts_slices(&shape->parts, slices);
+	for (size_t i = 0; i < form->place_count; i++) {
+		form->places[i].slice = slices[i];
+		form->places[i].at = json_ends_place(ends, *slices[i]);
+	}
+}
+
 /* In place of the shape that has not fitted for longest. */
 static void
 learn(struct change_reader *reader, const struct change_parts *parts)
 {
 	struct shape *shape = reader->shapes[SHAPES - 1];
-	struct slice *slices[CHANGE_SLICES_MAX];
+	bool wasted = shape->loose.json.count && !shape->useful;
 	struct slice fixed = { 0 };
 
-	reader->patience = shape->json.count && !shape->useful ? reader->patience * 2 + 1 : 0;
+	reader->patience = wasted ? reader->patience * 2 + 1 : 0;
 	if (reader->patience > WAIT_MAX)
 		reader->patience = WAIT_MAX;
 	reader->wait = reader->patience;
 	shape->parts = *parts;
-	shape->number = ++reader->learned;
 	shape->useful = false;
-	shape->place_count = 0;
+	shape->observed = 0;
+	shape->tight.json.count = 0;
 	if (change_parts_wrapped(parts))
 		fixed = parts->outer.schema;
-	if (!json_shape_learn(&shape->json, parts->outer.self.raw, fixed, &reader->ends))
+	if (!json_shape_learn(&shape->loose.json, parts->outer.self.raw, fixed, &reader->ends))
 		return;
-	shape->place_count = change_parts_slices(&shape->parts, slices);
-	for (size_t i = 0; i < shape->place_count; i++) {
-		shape->places[i].slice = slices[i];
-		shape->places[i].at = json_ends_place(&reader->ends, *slices[i]);
-	}
+	form_places(reader, shape, &shape->loose, &reader->ends);
 	to_front(reader, SHAPES - 1);
 }
 
-/* The parts of a text that fits. */
-static const struct change_parts *
-parts_of(struct shape *shape, const struct json_ends *ends)
+static void
+sample_take(struct shape *shape, const struct json_ends *ends)
 {
-	for (size_t i = 0; i < shape->place_count; i++)
-		*shape->places[i].slice = json_ends_slice(ends, &shape->places[i].at);
-	shape->useful = true;
-	return &shape->parts;
+	shape->sample.len = 0;
+	for (uint32_t i = 0; i < ends->count; i++) {
+		buf_slice(&shape->sample, json_shape_value(&shape->loose.json, ends, i));
+		shape->sample_ends[i] = (uint32_t)shape->sample.len;
+		shape->same[i] = i > 0; /* a shape needs one value that may differ */
+	}
+}
+
+/* Whether a value that was the same until now differs. */
+static bool
+sample_compare(struct shape *shape, const struct json_ends *ends)
+{
+	uint32_t from = 0;
+	bool differs = false;
+
+	for (uint32_t i = 0; i < ends->count; from = shape->sample_ends[i++]) {
+		struct slice value =
+		    slice_of(shape->sample.p + from, shape->sample_ends[i] - from);
+
+		if (!shape->same[i] ||
+		    slice_eq(value, json_shape_value(&shape->loose.json, ends, i)))
+			continue;
+		shape->same[i] = false;
+		differs = true;
+	}
+	return differs;
+}
+
+/* An event has fitted the loose form only. */
+static void
+observe(struct change_reader *reader, struct shape *shape)
+{
+	struct json_ends tight;
+	bool differs = false;
+
+	if (shape->observed == 0)
+		sample_take(shape, &reader->ends);
+	else
+		differs = sample_compare(shape, &reader->ends);
+	if (shape->observed < OBSERVED)
+		shape->observed++;
+	else if (!differs)
+		return;
+	if (shape->observed == OBSERVED && json_shape_tighten(&shape->loose.json, &reader->ends,
+					       shape->same, &shape->tight.json, &tight))
+		form_places(reader, shape, &shape->tight, &tight);
+}
+
+static void
+parts_place(const struct form *form, const struct json_ends *ends)
+{
+	for (size_t i = 0; i < form->place_count; i++)
+		*form->places[i].slice = json_ends_slice(ends, &form->places[i].at);
+}
+
+static bool
+shape_fits(struct change_reader *reader, struct shape *shape, struct slice value)
+{
+	if (json_shape_fits(&shape->tight.json, value, &reader->ends)) {
+		reader->last = &shape->tight;
+		parts_place(&shape->tight, &reader->ends);
+		return true;
+	}
+	if (!json_shape_fits(&shape->loose.json, value, &reader->ends))
+		return false;
+	reader->last = &shape->loose;
+	parts_place(&shape->loose, &reader->ends);
+	observe(reader, shape);
+	return true;
 }
 
 static enum fate
@@ -131,11 +222,12 @@ change_reader_read(struct change_reader *reader, struct slice value, struct chan
 	for (size_t i = 0; i < SHAPES; i++) {
 		struct shape *shape = reader->shapes[i];
 
-		if (!json_shape_fits(&shape->json, value, &reader->ends))
+		if (!shape_fits(reader, shape, value))
 			continue;
-		to_front(reader, i);
-		reader->last = shape;
-		return change_of_parts(parts_of(shape, &reader->ends), ret_change, err);
+		if (i > 0)
+			to_front(reader, i);
+		shape->useful = true;
+		return change_of_parts(&shape->parts, ret_change, err);
 	}
 	return read_unknown(reader, value, ret_change, err);
 }

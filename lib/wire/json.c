@@ -6,21 +6,6 @@
 #include "wire/json_scan.h"
 #include "wire/json_string.h"
 
-enum json_kind
-json_kind_of(struct slice raw)
-{
-	must(raw.len);
-	switch (raw.p[0]) {
-	case '{': return JSON_OBJECT;
-	case '[': return JSON_ARRAY;
-	case '"': return JSON_STRING;
-	case 't': return JSON_TRUE;
-	case 'f': return JSON_FALSE;
-	case 'n': return JSON_NULL;
-	default: return JSON_NUMBER;
-	}
-}
-
 enum fate
 json_check(struct slice text, struct slice *ret_raw, struct err *err)
 {
@@ -174,37 +159,6 @@ json_member(struct slice object, struct slice name)
 }
 
 struct slice
-json_inner(struct slice raw)
-{
-	must(raw.len >= 2 && raw.p[0] == '"');
-	return slice_of(raw.p + 1, raw.len - 2);
-}
-
-/* Whether escapes must be undone. */
-static inline bool
-has_slash(struct slice text)
-{
-	const char *p = text.len ? text.p : "", *end = p + text.len;
-
-#if defined(JSON_SIMD)
-	const __m128i slash = _mm_set1_epi8('\\');
-	unsigned mask = 0;
-
-	if (text.len >= JSON_BLOCK) {
-		for (; end - p > JSON_BLOCK; p += JSON_BLOCK)
-			mask |= (unsigned)_mm_movemask_epi8(
-			    _mm_cmpeq_epi8(json_block_load(p), slash));
-		/* the last block overlaps the one before it */
-		return mask | (unsigned)_mm_movemask_epi8(
-				  _mm_cmpeq_epi8(json_block_load(end - JSON_BLOCK), slash));
-	}
-#endif
-	while (p < end && *p != '\\')
-		p++;
-	return p < end;
-}
-
-struct slice
 json_text(struct slice raw, struct arena *arena)
 {
 	struct slice inner = json_inner(raw);
@@ -212,7 +166,7 @@ json_text(struct slice raw, struct arena *arena)
 	char *out;
 	size_t len = 0;
 
-	if (!has_slash(inner))
+	if (!memchr(inner.p, '\\', inner.len))
 		return inner;
 	out = arena_alloc(arena, inner.len);
 	if (!out)

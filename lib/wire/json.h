@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/must.h"
 #include "base/slice.h"
 
 enum { JSON_DEPTH_MAX = 512 };
@@ -29,7 +30,20 @@ enum json_kind {
 };
 
 /* By the first byte of a raw value handed out by this room. */
-enum json_kind json_kind_of(struct slice raw);
+static inline enum json_kind
+json_kind_of(struct slice raw)
+{
+	must(raw.len);
+	switch (raw.p[0]) {
+	case '{': return JSON_OBJECT;
+	case '[': return JSON_ARRAY;
+	case '"': return JSON_STRING;
+	case 't': return JSON_TRUE;
+	case 'f': return JSON_FALSE;
+	case 'n': return JSON_NULL;
+	default: return JSON_NUMBER;
+	}
+}
 
 /* Checks that text is exactly one JSON value (blanks around it allowed) and
  * returns it without the blanks. REJECT with the byte offset. */
@@ -54,7 +68,12 @@ bool json_name_eq(const struct json_walk *walk, struct slice name);
 struct slice json_member(struct slice object, struct slice name);
 
 /* What stands between the quotes of a checked JSON string, escapes as they are. */
-struct slice json_inner(struct slice raw);
+static inline struct slice
+json_inner(struct slice raw)
+{
+	must(raw.len >= 2 && raw.p[0] == '"');
+	return slice_of(raw.p + 1, raw.len - 2);
+}
 
 /* Decoded text of a checked JSON string. Borrows raw when it holds no escape,
  * else is written into the arena. p NULL when the arena is full. */

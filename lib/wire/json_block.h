@@ -46,6 +46,39 @@ json_block_stops(const char *p)
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(odd, end));
 }
 
+/* The masks of json_block_stops() one by one; bit 16 is none's. Loads 16. */
+struct json_stops {
+	unsigned quotes, backslashes, odd;
+};
+static inline struct json_stops
+json_block_each_stop(const char *p)
+{
+	__m128i v = json_block_load(p);
+
+	return (struct json_stops){
+		(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"'))),
+		(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+		(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(v, _mm_set1_epi8(' '))),
+	};
+}
+
+/* In a block with backslashes, no two of them neighbours and each before a quote: the
+ * first byte that is neither plain nor so escaped, or JSON_BLOCK, or one more when the
+ * last byte's backslash escapes the next. -1: there are other escapes. Loads 17. */
+static inline int
+json_block_escaped_quotes(const char *p)
+{
+	struct json_stops stops = json_block_each_stop(p);
+	unsigned escaped = stops.backslashes << 1;
+	unsigned end = (stops.quotes & ~escaped) | stops.odd | 1u << JSON_BLOCK;
+	unsigned before = end ^ (end - 1); /* the bits up to the first of end */
+
+	stops.quotes |= (unsigned)(p[JSON_BLOCK] == '"') << JSON_BLOCK;
+	if (escaped & before & ~stops.quotes)
+		return -1;
+	return __builtin_ctz(end) + (int)(escaped >> JSON_BLOCK & before >> JSON_BLOCK);
+}
+
 /* A bit a byte that is a quote, a backslash or a control: to be escaped. Loads 16. */
 static inline unsigned
 json_block_escaped(const char *p)
@@ -119,6 +152,16 @@ json_plain_end(const char *p, const char *end, bool *escaped)
 #if defined(JSON_SIMD)
 	while (end - p > JSON_BLOCK) {
 		unsigned mask = json_block_stops(p), i = 0;
+		if (mask && p[__builtin_ctz(mask)] == '\\') {
+			int n = json_block_escaped_quotes(p);
+			if (n >= 0) {
+				*escaped = true;
+				p += n;
+				if (n < JSON_BLOCK)
+					return p;
+				continue;
+			}
+		}
 		for (; mask; mask &= ~(3u << i)) {
 			i = (unsigned)__builtin_ctz(mask);
 			if (p[i] != '\\' || !json_simple_escapes[(unsigned char)p[i + 1]])

@@ -51,6 +51,19 @@ piece_add(struct json_shape *shape, const char *from, const char *to)
 	buf_put(&shape->between, from, len);
 }
 
+static bool
+learned(struct json_shape *shape, bool whole, struct json_ends *ret_ends)
+{
+	if (!whole || shape->between.len > JSON_SHAPE_BYTES) {
+		shape->count = 0;
+		return false;
+	}
+	ret_ends->count = shape->count;
+	buf_grow(&shape->between, PADDING);
+	memset(shape->between.p + shape->between.len, 0, PADDING);
+	return true;
+}
+
 bool
 json_shape_learn(
     struct json_shape *shape, struct slice text, struct slice fixed, struct json_ends *ret_ends)
@@ -79,14 +92,26 @@ json_shape_learn(
 		}
 	}
 	piece_add(shape, from, p);
-	if (p < end || shape->between.len > JSON_SHAPE_BYTES) {
-		shape->count = 0;
-		return false;
+	return learned(shape, p == end, ret_ends);
+}
+
+bool
+json_shape_tighten(const struct json_shape *shape, const struct json_ends *ends,
+    const bool *fixed, struct json_shape *ret_tight, struct json_ends *ret_ends)
+{
+	const char *from = ends->ends[0];
+
+	ret_tight->count = 0;
+	ret_tight->between.len = 0;
+	ret_ends->ends[0] = from;
+	for (uint32_t i = 0; i < shape->count; i++) {
+		if (fixed[i])
+			continue;
+		piece_add(ret_tight, from, ends->ends[i] + shape->lens[i]);
+		ret_ends->ends[++ret_tight->count] = from = ends->ends[i + 1];
 	}
-	ret_ends->count = shape->count;
-	buf_grow(&shape->between, PADDING);
-	memset(shape->between.p + shape->between.len, 0, PADDING);
-	return true;
+	piece_add(ret_tight, from, ends->ends[shape->count] + shape->lens[shape->count]);
+	return learned(ret_tight, true, ret_ends);
 }
 
 static uint32_t
@@ -119,6 +144,20 @@ json_shape_finish(struct json_shape *shape)
 
 /* --- fitting --- */
 
+#if defined(JSON_SIMD)
+/* The first and the last two blocks, which overlap when len is less than four. */
+static inline bool
+blocks_eq(const char *p, const char *piece, size_t len)
+{
+	size_t last = len - JSON_BLOCK, before = last - JSON_BLOCK;
+
+	return (json_block_differ(p, piece) |
+		   json_block_differ(p + JSON_BLOCK, piece + JSON_BLOCK) |
+		   json_block_differ(p + before, piece + before) |
+		   json_block_differ(p + last, piece + last)) == 0;
+}
+#endif
+
 /* Whether len bytes are the same; loads up to 32 bytes of both whatever len is. */
 static inline bool
 piece_eq(const char *p, const char *piece, size_t len)
@@ -129,59 +168,76 @@ piece_eq(const char *p, const char *piece, size_t len)
 	if (len <= 2 * JSON_BLOCK)
 		return (json_block_differ(p, piece) | json_block_differ(p + len - JSON_BLOCK,
 							  piece + len - JSON_BLOCK)) == 0;
+	if (len <= 4 * JSON_BLOCK)
+		return blocks_eq(p, piece, len);
 #endif
 	return memcmp(p, piece, len) == 0;
 }
 
-/* The cursor over a text. Near the end it goes on in a copy with zeros behind, which
- * are part of no piece and no scalar: nothing is found beyond the text. */
 struct cursor {
-	const char *p, *end, *room; /* room: how far loads may go */
-	char copy[NEAR + PADDING];
+	const char *p, *piece;
+	uint32_t i;
 };
 
-static void
-move_to_copy(struct cursor *at)
+/* Steps over values, each behind its piece, while NEAR bytes of room are left; the text
+ * itself goes to end. */
+static bool
+step(const struct json_shape *shape, struct cursor *at, const char *end, const char *room,
+    struct json_ends *ret_ends)
 {
-	size_t left = (size_t)(at->end - at->p);
+	const char *p = at->p, *piece = at->piece, *behind;
+	uint32_t i = at->i, count = shape->count;
 
-	memcpy(at->copy, at->p, left);
-	memset(at->copy + left, 0, sizeof(at->copy) - left);
-	at->p = at->copy;
-	at->end = at->copy + left;
-	at->room = at->copy + sizeof(at->copy);
+	for (; i < count && room - p >= NEAR; i++) {
+		size_t len = shape->lens[i];
+
+		if ((size_t)(room - p) < len || !piece_eq(p, piece, len))
+			return false;
+		piece += len;
+		p += len;
+		behind = json_simple_end(p, room);
+		if (!behind) {
+			behind = scalar_end(p, end);
+			if (!behind)
+				return false;
+		}
+		p = behind;
+		ret_ends->ends[i + 1] = p;
+	}
+	*at = (struct cursor){ p, piece, i };
+	return true;
 }
 
+/* Near its end the text goes on in a copy with zeros behind, which are part of no piece
+ * and no scalar: nothing is found beyond the text. */
 bool
 json_shape_fits(const struct json_shape *shape, struct slice text, struct json_ends *ret_ends)
 {
-	const char *piece = shape->between.p, *end = text.p + text.len, *p;
-	struct cursor at;
+	const char *end = text.p + text.len;
+	struct cursor at = { text.p, shape->between.p, 0 };
+	char copy[NEAR + 2 * PADDING];
+	size_t left;
 
 	if (text.len > UINT32_MAX || !shape->count)
 		return false;
-	at.p = text.p;
-	at.end = at.room = end;
 	ret_ends->count = shape->count;
 	ret_ends->ends[0] = text.p;
-	for (uint32_t i = 0; i < shape->count; i++) {
-		size_t len = shape->lens[i];
+	if (!step(shape, &at, end, end, ret_ends))
+		return false;
+	left = (size_t)(end - at.p);
+	if (at.i < shape->count) {
+		const char *base = at.p;
+		uint32_t i = at.i;
 
-		if (at.room - at.p < NEAR && at.room == end)
-			move_to_copy(&at);
-		if ((size_t)(at.room - at.p) < len || !piece_eq(at.p, piece, len))
+		memcpy(copy, base, left);
+		memset(copy + left, 0, sizeof(copy) - left);
+		at.p = copy;
+		if (!step(shape, &at, copy + left, copy + sizeof(copy), ret_ends))
 			return false;
-		piece += len;
-		at.p += len;
-		p = json_simple_end(at.p, at.room);
-		if (!p) {
-			p = scalar_end(at.p, at.end);
-			if (!p)
-				return false;
-		}
-		at.p = p;
-		ret_ends->ends[i + 1] = end - (at.end - p);
+		left = (size_t)(copy + left - at.p);
+		while (i++ < at.i)
+			ret_ends->ends[i] = base + (ret_ends->ends[i] - copy);
 	}
-	return (size_t)(at.end - at.p) == shape->lens[shape->count] &&
-	       memcmp(at.p, piece, shape->lens[shape->count]) == 0;
+	return at.i == shape->count && left == shape->lens[shape->count] &&
+	       memcmp(at.p, at.piece, left) == 0;
 }

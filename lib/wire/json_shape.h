@@ -54,6 +54,20 @@ json_ends_slice(const struct json_ends *ends, const struct json_place *place)
 bool json_shape_learn(struct json_shape *shape, struct slice text, struct slice fixed,
     struct json_ends *ret_ends);
 
+/* The same shape, with some values expected byte for byte as they stand in text, which
+ * has fitted with ends; not all of them. What fits the tighter shape fits the first. */
+bool json_shape_tighten(const struct json_shape *shape, const struct json_ends *ends,
+    const bool *fixed, struct json_shape *ret_tight, struct json_ends *ret_ends);
+
+/* The value of number i of a text that has fitted with ends. */
+static inline struct slice
+json_shape_value(const struct json_shape *shape, const struct json_ends *ends, uint32_t i)
+{
+	const char *from = ends->ends[i] + shape->lens[i];
+
+	return slice_of(from, (size_t)(ends->ends[i + 1] - from));
+}
+
 /* Whether text fits, and so is JSON; *ret_ends is written to in any case. */
 bool json_shape_fits(
     const struct json_shape *shape, struct slice text, struct json_ends *ret_ends);

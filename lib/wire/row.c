@@ -7,7 +7,7 @@
 #include "wire/json.h"
 #include "wire/row_value.h"
 
-enum { HINT_MEMBERS = 64, LAYOUTS = 8 };
+enum { HINT_MEMBERS = 64, LAYOUTS = 16 };
 
 struct plan_column {
 	struct slice name;

@@ -139,6 +139,16 @@ read_variable_scale(const struct row_context *context, struct pgtype type, struc
 	return read_unscaled(value, digits, arena, ret_value, err);
 }
 
+/* double mode drops the zeros that numeric(p,s) shows. */
+static enum fate
+apply_typmod(struct pgtype type, enum fate fate, struct arena *arena, struct value *ret_value,
+    struct err *err)
+{
+	if (fate != FATE_DONE || ret_value->state != VALUE_SET)
+		return fate;
+	return decimal_apply_typmod(&ret_value->d, type.typmod, arena, &ret_value->d, err);
+}
+
 /* decimal.handling.mode=string spells special values in its own way. Without a
  * schema base64 cannot be told from digits, so it is never tried. */
 static enum fate
@@ -179,6 +189,8 @@ read_number(struct pgtype type, struct encoding encoding, struct slice raw, stru
 	case TYPE_INT4:
 	case TYPE_INT8: return read_integer(type, raw, arena, ret_value, err);
 	case TYPE_NUMERIC:
+		return apply_typmod(type, value_from_text(type, raw, arena, ret_value, err),
+		    arena, ret_value, err);
 	case TYPE_FLOAT4:
 	case TYPE_FLOAT8: return value_from_text(type, raw, arena, ret_value, err);
 	case TYPE_DATE:
@@ -258,7 +270,9 @@ read_string(const struct row_context *context, struct pgtype type, struct encodi
 	case TYPE_INT4:
 	case TYPE_INT8: return read_integer(type, text, arena, ret_value, err);
 	case TYPE_NUMERIC:
-		return read_numeric_text(type, encoding, text, arena, ret_value, err);
+		return apply_typmod(type,
+		    read_numeric_text(type, encoding, text, arena, ret_value, err), arena,
+		    ret_value, err);
 	case TYPE_DATE:
 	case TYPE_TIME: return value_from_text(type, without_z(text), arena, ret_value, err);
 	case TYPE_BYTEA: return read_bytea(context, encoding, text, arena, ret_value, err);
@@ -347,7 +361,9 @@ read_nested(const struct row_context *context, struct pgtype type, struct encodi
 	}
 	if (raw.p[0] == '{') {
 		if (type.kind == TYPE_NUMERIC)
-			return read_variable_scale(context, type, raw, arena, ret_value, err);
+			return apply_typmod(type,
+			    read_variable_scale(context, type, raw, arena, ret_value, err),
+			    arena, ret_value, err);
 		if (type.oid == OID_POINT)
 			return read_point(type, raw, arena, ret_value, err);
 		if (type.kind == TYPE_DATE || type.kind == TYPE_TIME ||
@@ -365,24 +381,16 @@ enum fate
 row_value_read(const struct row_context *context, struct pgtype type, struct encoding encoding,
     struct slice raw, struct arena *arena, struct value *ret_value, struct err *err)
 {
-	enum fate fate = FATE_DONE;
-
 	switch (json_kind_of(raw)) {
-	case JSON_NULL: ret_value->state = VALUE_NULL; break;
+	case JSON_NULL: ret_value->state = VALUE_NULL; return FATE_DONE;
 	case JSON_TRUE:
-	case JSON_FALSE: fate = read_bool(type, raw, ret_value, err); break;
-	case JSON_NUMBER: fate = read_number(type, encoding, raw, arena, ret_value, err); break;
+	case JSON_FALSE: return read_bool(type, raw, ret_value, err);
+	case JSON_NUMBER: return read_number(type, encoding, raw, arena, ret_value, err);
 	case JSON_STRING:
-		fate = read_string(context, type, encoding, raw, arena, ret_value, err);
-		break;
+		return read_string(context, type, encoding, raw, arena, ret_value, err);
 	case JSON_ARRAY:
 	case JSON_OBJECT:
-		fate = read_nested(context, type, encoding, raw, arena, ret_value, err);
-		break;
+		return read_nested(context, type, encoding, raw, arena, ret_value, err);
 	}
-	/* double mode drops the zeros that numeric(p,s) shows */
-	if (fate == FATE_DONE && type.kind == TYPE_NUMERIC && ret_value->state == VALUE_SET)
-		fate =
-		    decimal_apply_typmod(&ret_value->d, type.typmod, arena, &ret_value->d, err);
-	return fate;
+	never("unknown kind of JSON");
 }

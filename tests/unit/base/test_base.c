@@ -57,11 +57,10 @@ slice_reads_integers_to_their_limits(void **state)
 	assert_false(slice_i64(SLICE("1 "), &i));
 }
 
-/* Every length, and no digit at every place. */
+/* Every length, and every byte that is no digit at every place. */
 static void
 slice_reads_digits_of_every_length(void **state)
 {
-	static const char wrong[] = { '/', ':', ' ', 'a', '\0', '-', '\xb0', '\xff' };
 	char text[] = "98765432109876543219";
 	uint64_t u, want = 0;
 
@@ -72,9 +71,10 @@ slice_reads_digits_of_every_length(void **state)
 		assert_true(u == want);
 		for (size_t at = 0; at < len; at++) {
 			char was = text[at];
-			for (size_t w = 0; w < sizeof wrong; w++) {
-				text[at] = wrong[w];
-				assert_false(slice_u64(slice_of(text, len), &u));
+			for (int c = 0; c < 256; c++) {
+				text[at] = (char)c;
+				assert_int_equal(
+				    slice_u64(slice_of(text, len), &u), c >= '0' && c <= '9');
 			}
 			text[at] = was;
 		}

@@ -222,6 +222,24 @@ test_many_shapes(void **state)
 	}
 }
 
+/* Values that are the same for long and then differ, one after the other. */
+static void
+test_values_that_change_late(void **state)
+{
+	char text[512];
+
+	(void)state;
+	for (int i = 0; i < 400; i++) {
+		int n = snprintf(text, sizeof text,
+		    "{\"before\":null,\"after\":{\"id\":%d,\"name\":\"n%d\",\"at\":%s},"
+		    "\"source\":{\"ts_ms\":%d,\"schema\":\"s%d\",\"table\":\"t\",\"txId\":%d,"
+		    "\"lsn\":%d},\"op\":\"%c\"}",
+		    i, i / 50, i % 90 == 89 ? "\"2025-07-21\"" : "null", i / 20, i / 100,
+		    i / 30, i, i % 37 == 36 ? 'r' : 'c');
+		must_agree(slice_of(text, (size_t)n));
+	}
+}
+
 int
 main(void)
 {
@@ -229,6 +247,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_every_pair, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_byte_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_shapes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_values_that_change_late, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

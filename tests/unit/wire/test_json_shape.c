@@ -224,11 +224,38 @@ test_bounds(void **state)
 	json_shape_finish(&shape);
 }
 
+/* A tighter shape takes the fixed values byte for byte, and any others. */
+static void
+test_tight(void **state)
+{
+	const struct slice learned = SLICE("{\"a\":\"x\",\"b\":[1,true,null],\"c\":-7}");
+	const bool fixed[] = { true, false, true, true, false };
+	struct json_shape shape = { 0 }, tight = { 0 };
+	struct json_ends ends, tight_ends;
+
+	(void)state;
+	assert_true(json_shape_learn(&shape, learned, nothing, &ends));
+	assert_int_equal(ends.count, 5);
+	assert_true(slice_eq(json_shape_value(&shape, &ends, 1), SLICE("1")));
+	assert_true(json_shape_tighten(&shape, &ends, fixed, &tight, &tight_ends));
+	assert_int_equal(tight.count, 2);
+	assert_ptr_equal(tight_ends.ends[2], learned.p + learned.len - 1);
+	assert_true(fits(&tight, learned, &ends));
+	assert_true(
+	    fits(&tight, SLICE("{\"a\":\"x\",\"b\":[\"y\",true,null],\"c\":0.5}"), &ends));
+	assert_false(fits(&tight, SLICE("{\"a\":\"z\",\"b\":[1,true,null],\"c\":-7}"), &ends));
+	assert_false(fits(&tight, SLICE("{\"a\":\"x\",\"b\":[1,false,null],\"c\":-7}"), &ends));
+	assert_false(fits(&tight, SLICE("{\"a\":\"x\",\"b\":[1x,true,null],\"c\":-7}"), &ends));
+	json_shape_finish(&shape);
+	json_shape_finish(&tight);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fits_itself),
+		cmocka_unit_test(test_tight),
 		cmocka_unit_test(test_one_byte_off),
 		cmocka_unit_test(test_other_values),
 		cmocka_unit_test(test_every_length),
