@@ -37,6 +37,7 @@ struct http_options {
 	int64_t total_timeout_ms;   /* 30000, from the start to the last byte */
 	size_t response_max;        /* bytes of body taken, 1 MB */
 	size_t connection_max;      /* multi: requests in flight, 64 */
+	size_t upload_max; /* bytes of body given to the socket at once, up to 2 MB; 64 kB */
 };
 
 struct http_request {

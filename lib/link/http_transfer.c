@@ -204,6 +204,8 @@ http_transfer_init(
 	SET(t, CURLOPT_READDATA, t);
 	SET(t, CURLOPT_SEEKFUNCTION, on_seek);
 	SET(t, CURLOPT_SEEKDATA, t);
+	if (o->upload_max)
+		SET(t, CURLOPT_UPLOAD_BUFFERSIZE, (long)o->upload_max);
 	SET(t, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(t, CURLOPT_OPENSOCKETDATA, t);
 	if (o->user) {

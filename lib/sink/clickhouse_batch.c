@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One insert: records into a block, the block to the server, its answer to outcomes. */
-#include <inttypes.h>
+/* How large a batch is, and how long it waits: as configured, and as the server takes it. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -112,7 +111,7 @@ clickhouse_tick(void *state, int64_t wall_ms, struct err *err)
 		"table = {t:String} FORMAT TSV",
 		params, 2, err) != FATE_DONE)
 		return FATE_DONE;
-	text = buf_view(&ch->response.body);
+	text = buf_view(&ch->question.response.body);
 	text.len -= text.len > 0;
 	if (slice_i64(text, &parts))
 		age_adapt(ch, parts >= PARTS_MANY);
@@ -121,8 +120,9 @@ clickhouse_tick(void *state, int64_t wall_ms, struct err *err)
 
 /* Smaller batches for a server that is short of memory or time; back to the
  * configured size by and by. Too many parts want fewer inserts, not smaller ones. */
-static void
-adapt(struct clickhouse *ch, enum fate fate, const struct refusal *refusal)
+void
+clickhouse_adapt(
+    struct clickhouse *ch, enum fate fate, const struct refusal *refusal, bool outcome_unknown)
 {
 	size_t most = ch->config.batch_rows;
 	size_t least = most < BATCH_ROWS_LEAST ? most : BATCH_ROWS_LEAST;
@@ -132,129 +132,10 @@ adapt(struct clickhouse *ch, enum fate fate, const struct refusal *refusal)
 	if (fate == FATE_DONE)
 		ch->batch_rows += ch->batch_rows / 8 + 1;
 	else if (refusal->code == MEMORY_LIMIT_EXCEEDED || refusal->code == TIMEOUT_EXCEEDED ||
-		 (refusal->code == 0 && ch->response.outcome_unknown))
+		 (refusal->code == 0 && outcome_unknown))
 		ch->batch_rows /= 2;
 	if (ch->batch_rows > most)
 		ch->batch_rows = most;
 	if (ch->batch_rows < least)
 		ch->batch_rows = least;
-}
-
-/* Rejects what cannot become rows; HALT when the table lacks a field. */
-static enum fate
-encode(struct clickhouse *ch, struct record *const *records, size_t count, struct err *err)
-{
-	struct err why = { 0 };
-
-	native_block_clear(ch->block);
-	for (size_t i = 0; i < count; i++) {
-		if (records[i]->outcome != OUTCOME_PENDING)
-			continue;
-		switch (rows_append(ch, records[i], i, &why)) {
-		case FATE_DONE: break;
-		case FATE_REJECT: sink_reject(records[i], "%s", why.what); break;
-		case FATE_RETRY:
-		case FATE_HALT: *err = why; return why.fate;
-		}
-	}
-	return FATE_DONE;
-}
-
-/* topic:partition:first-last:hash. The same rows have the same token, whoever sends
- * them; hash is FNV-1a over the offsets. */
-static void
-token_make(struct clickhouse *ch, struct record *const *records, size_t count)
-{
-	const struct record *first = NULL, *last = NULL;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < count; i++) {
-		if (records[i]->outcome != OUTCOME_PENDING)
-			continue;
-		first = first ? first : records[i];
-		last = records[i];
-		for (unsigned k = 0; k < 64; k += 8)
-			hash = (hash ^ ((uint64_t)last->offset >> k & 255)) *
-			       UINT64_C(0x100000001b3);
-	}
-	must(last);
-	ch->token.len = 0;
-	buf_printf(&ch->token, "%s:%" PRId32 ":%" PRId64 "-%" PRId64 ":%016" PRIx64,
-	    first->topic, first->partition, first->offset, last->offset, hash);
-}
-
-static enum fate
-insert(struct clickhouse *ch, struct record *const *records, size_t count,
-    struct refusal *ret_refusal, struct err *err)
-{
-	enum fate fate;
-
-	if (ch->append && clock_mono_ms() > ch->insert_until_ms)
-		return err_set(err, FATE_RETRY, "the group has not heard of us for too long");
-	if (ch->append)
-		token_make(ch, records, count);
-	native_block_sort(ch->block, ch->identity, ch->config.identity_count);
-	ch->body.len = 0;
-	native_block_write(ch->block, ch->config.compression, &ch->body);
-	fate = server_insert(ch, ret_refusal, err);
-	adapt(ch, fate, ret_refusal);
-	return fate;
-}
-
-/* The server named a row of the block: its record is refused, the others go again. */
-static void
-reject_named(struct clickhouse *ch, struct record *const *records,
-    const struct refusal *refusal, const struct err *err)
-{
-	size_t row;
-
-	if (refusal->row == 0 || refusal->row > native_column_rows(ch->counter))
-		return;
-	row = native_block_row(ch->block, refusal->row - 1);
-	sink_reject(records[ch->row_record[row]], "%s", err->what);
-}
-
-static enum fate
-deliver_once(struct clickhouse *ch, struct record *const *records, size_t count,
-    struct refusal *ret_refusal, struct err *err)
-{
-	enum fate fate = encode(ch, records, count, err);
-
-	*ret_refusal = (struct refusal){ .verdict = CLICKHOUSE_SCHEMA };
-	if (fate != FATE_DONE)
-		return fate;
-	if (native_column_rows(ch->counter) == 0)
-		return FATE_DONE;
-	ret_refusal->verdict = CLICKHOUSE_BUSY;
-	return insert(ch, records, count, ret_refusal, err);
-}
-
-enum fate
-clickhouse_deliver(void *state, struct record *const *records, size_t count, struct err *err)
-{
-	struct clickhouse *ch = state;
-	struct refusal refusal;
-	struct err look = { 0 };
-	bool changed;
-	enum fate fate;
-
-	if (ch->target.count == 0 && table_describe(ch, &changed, err) != FATE_DONE)
-		return err->fate;
-	fate = deliver_once(ch, records, count, &refusal, err);
-	if (fate == FATE_DONE || refusal.verdict == CLICKHOUSE_BUSY ||
-	    refusal.verdict == CLICKHOUSE_WRONG)
-		return fate;
-	/* either a row or the table is not what it should be: look at the table first */
-	if (fate == FATE_REJECT)
-		reject_named(ch, records, &refusal, err);
-	if (table_describe(ch, &changed, &look) != FATE_DONE) {
-		*err = look;
-		return look.fate;
-	}
-	if (!changed)
-		return fate;
-	fate = deliver_once(ch, records, count, &refusal, err);
-	if (fate == FATE_REJECT)
-		reject_named(ch, records, &refusal, err);
-	return fate;
 }

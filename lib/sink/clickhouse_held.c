@@ -37,7 +37,7 @@ held_window(struct clickhouse *ch, int64_t *ret_inserts, struct err *err)
 
 	if (fate != FATE_DONE)
 		return fate;
-	engine = buf_str(&ch->response.body);
+	engine = buf_str(&ch->question.response.body);
 	if (!strstr(engine, "MergeTree"))
 		return err_set(err, FATE_HALT,
 		    "table %s.%s is no MergeTree: mode append needs one", params[0].value,
@@ -98,7 +98,7 @@ held_ask(struct clickhouse *ch, const char *topic, int32_t part, struct sink_ran
 	fate = server_query(ch, buf_str(&query), params, 4, err);
 	buf_finish(&query);
 	if (fate == FATE_DONE)
-		fate = read_offsets(buf_view(&ch->response.body), held, err);
+		fate = read_offsets(buf_view(&ch->question.response.body), held, err);
 	return fate;
 }
 

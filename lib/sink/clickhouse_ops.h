@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clickhouse_ops.h -- what the clickhouse*.c files share; nobody else's business.
  *
- * sink_clickhouse.c and sink_clickhouse_append.c are the drivers, _batch.c makes one
- * insert of records, _server.c speaks HTTP and reads refusals, _table.c knows the
- * target's columns, _held.c what an append table holds, _rows.c turns records into rows of the
- * block. */
+ * sink_clickhouse.c and sink_clickhouse_append.c are the drivers, _batch.c knows how large
+ * a batch is, _insert.c makes one insert of it and reads what became of it, _server.c speaks
+ * HTTP, _refusal.c reads refusals, _table.c knows the target's columns, _held.c what an append
+ * table holds, _rows.c turns records into rows of the block. */
 #ifndef SINK_CLICKHOUSE_OPS_H
 #define SINK_CLICKHOUSE_OPS_H
 
@@ -36,13 +36,33 @@ struct hints {
 	size_t count;
 };
 
+/* A question or an insert, and what came back. */
+struct exchange {
+	struct buf url, body;
+	struct slice view; /* the body that libcurl reads; a question's text */
+	bool open;         /* no answer yet */
+	struct http_response response;
+	enum fate fate; /* below HTTP; err says more */
+	struct err err;
+	size_t host; /* that was asked */
+};
+
+/* What a server said; code 0: it did not say. */
+struct refusal {
+	int code;
+	enum clickhouse_verdict verdict;
+	size_t row; /* "at row N" of the block, from 1; 0: not said */
+};
+
 struct clickhouse {
 	struct sink_clickhouse_config config; /* with defaults filled in */
 	bool append;
-	struct http_client **hosts;
+	struct http_multi **hosts;
 	size_t host; /* the one in use */
-	struct http_response response;
-	struct buf url, body;
+	struct exchange question;
+	struct exchange inserts[2]; /* one on its way, one made ready */
+	size_t flying;              /* which of them is the former */
+	bool ready;                 /* the other one is */
 	struct target target;
 	struct native_block *block;
 	struct native_column *version, *deleted;          /* replace */
@@ -68,34 +88,53 @@ struct clickhouse {
 enum fate clickhouse_start(struct clickhouse *ch, const struct sink_clickhouse_config *config,
     bool append, struct err *err) NODISCARD;
 void clickhouse_finish(struct clickhouse *ch);
-/* Makes all rows durable or none, as sink_ops.deliver says. state is a clickhouse. */
-enum fate clickhouse_deliver(
-    void *state, struct record *const *records, size_t count, struct err *err) NODISCARD;
 void clickhouse_limits(const struct clickhouse *ch, struct sink_batch_limits *ret_limits);
 /* Now and then: looks whether the table has too many parts, and waits longer then. */
 enum fate clickhouse_tick(void *state, int64_t wall_ms, struct err *err) NODISCARD;
 
-/* --- clickhouse_server.c --- */
+/* The batch grows and shrinks by how an insert went. */
+void clickhouse_adapt(
+    struct clickhouse *ch, enum fate fate, const struct refusal *refusal, bool outcome_unknown);
 
-/* What a server said; code 0: it did not say. */
-struct refusal {
-	int code;
-	enum clickhouse_verdict verdict;
-	size_t row; /* "at row N" of the block, from 1; 0: not said */
-};
+/* --- clickhouse_insert.c: sink_ops's functions of these names; state is a clickhouse --- */
+
+enum fate clickhouse_deliver(
+    void *state, struct record *const *records, size_t count, struct err *err) NODISCARD;
+enum fate clickhouse_prepare(
+    void *state, struct record *const *records, size_t count, struct err *err) NODISCARD;
+enum fate clickhouse_send(void *state, struct err *err) NODISCARD;
+enum fate clickhouse_answer(void *state, struct record *const *records, size_t count,
+    int wait_ms, bool *ret_there, struct err *err) NODISCARD;
+void clickhouse_forget(void *state);
+
+/* --- clickhouse_server.c --- */
 
 enum fate server_open(struct clickhouse *ch, struct err *err) NODISCARD;
 void server_close(struct clickhouse *ch);
-/* Sends a query with its parameters ({name:Type}); its answer is in ch->response. RETRY or
- * HALT; the next host is used next time. */
+/* Sends a query with its parameters ({name:Type}); its answer is in ch->question.response.
+ * RETRY or HALT; the next host is used next time. */
 enum fate server_query(struct clickhouse *ch, const char *query,
     const struct clickhouse_setting *params, size_t param_count, struct err *err) NODISCARD;
-/* Sends ch->body as an insert into the block's columns. DONE, RETRY, or as the
- * verdict says; then ret_refusal is filled. */
-enum fate server_insert(
-    struct clickhouse *ch, struct refusal *ret_refusal, struct err *err) NODISCARD;
+/* The insert's url, for the block's columns as they are now. */
+void server_insert_url(struct clickhouse *ch, struct buf *url);
+/* Starts it; its body stays where it is until the answer. */
+enum fate server_ask(
+    struct clickhouse *ch, struct exchange *exchange, struct err *err) NODISCARD;
+/* Moves what can move and waits for up to wait_ms while the exchange is open. HALT. */
+enum fate server_wait(struct clickhouse *ch, const struct exchange *exchange, int64_t wait_ms,
+    struct err *err) NODISCARD;
+/* What became of it: DONE, RETRY, or as the verdict says; then ret_refusal is filled. */
+enum fate server_judge(struct clickhouse *ch, struct exchange *exchange,
+    struct refusal *ret_refusal, struct err *err) NODISCARD;
+void server_cancel(struct clickhouse *ch); /* nothing is open any more */
+
+/* --- clickhouse_refusal.c --- */
+
 /* Code and row out of an exception's text. */
 struct refusal refusal_read(struct slice text);
+/* Reads the whole answer: an exception can stand in the body of a 200. */
+enum fate refusal_judge(const struct http_response *response, struct refusal *ret_refusal,
+    struct err *err) NODISCARD;
 
 /* --- clickhouse_table.c --- */
 

@@ -5,14 +5,44 @@
 #include "base/must.h"
 #include "sink/clickhouse_ops.h"
 
-enum { INSERT_BLOCK_ROWS_MIN = 1 << 20, RESPONSE_MAX = 32 << 20 };
+enum {
+	INSERT_BLOCK_ROWS_MIN = 1 << 20,
+	RESPONSE_MAX = 32 << 20,
+	ASK_STEP_MS = 1000,
+	UPLOAD_MAX = 1 << 20
+};
+
+static void
+response_keep(struct http_response *to, const struct http_response *from)
+{
+	struct buf body = to->body, headers = to->headers;
+
+	body.len = headers.len = 0;
+	buf_slice(&body, buf_view(&from->body));
+	buf_slice(&headers, buf_view(&from->headers));
+	*to = *from;
+	to->body = body;
+	to->headers = headers;
+}
+
+static void
+on_answer(void *ctx, const struct http_response *response, const struct err *err)
+{
+	struct exchange *exchange = response->tag;
+
+	(void)ctx;
+	response_keep(&exchange->response, response);
+	exchange->fate = response->fate;
+	exchange->err = *err;
+	exchange->open = false;
+}
 
 enum fate
 server_open(struct clickhouse *ch, struct err *err)
 {
 	const struct sink_clickhouse_config *config = &ch->config;
 
-	ch->hosts = calloc(config->url_count, sizeof(struct http_client *));
+	ch->hosts = calloc(config->url_count, sizeof(struct http_multi *));
 	must(ch->hosts);
 	for (size_t i = 0; i < config->url_count; i++) {
 		struct http_options options = {
@@ -23,23 +53,33 @@ server_open(struct clickhouse *ch, struct err *err)
 			.connect_timeout_ms = config->connect_timeout_ms,
 			.total_timeout_ms = config->timeout_ms,
 			.response_max = RESPONSE_MAX,
+			.connection_max = 2, /* an insert on its way, and a question */
+			.upload_max = UPLOAD_MAX,
 		};
 
-		if (http_client_new(&options, &ch->hosts[i], err) != FATE_DONE)
+		if (http_multi_new(&options, on_answer, NULL, &ch->hosts[i], err) != FATE_DONE)
 			return err_wrap(err, "%s", config->urls[i]);
 	}
 	return FATE_DONE;
+}
+
+static void
+exchange_finish(struct exchange *exchange)
+{
+	buf_finish(&exchange->url);
+	buf_finish(&exchange->body);
+	http_response_finish(&exchange->response);
 }
 
 void
 server_close(struct clickhouse *ch)
 {
 	for (size_t i = 0; ch->hosts && i < ch->config.url_count; i++)
-		http_client_free(ch->hosts[i]);
+		http_multi_free(ch->hosts[i]);
 	free(ch->hosts);
-	http_response_finish(&ch->response);
-	buf_finish(&ch->url);
-	buf_finish(&ch->body);
+	exchange_finish(&ch->question);
+	exchange_finish(&ch->inserts[0]);
+	exchange_finish(&ch->inserts[1]);
 }
 
 static void
@@ -48,116 +88,70 @@ next_host(struct clickhouse *ch)
 	ch->host = (ch->host + 1) % ch->config.url_count;
 }
 
-/* The number behind the first occurrence of words; 0: none. */
-static size_t
-number_after(struct slice text, struct slice words)
+enum fate
+server_ask(struct clickhouse *ch, struct exchange *exchange, struct err *err)
 {
-	const char *at = memmem(text.p, text.len, words.p, words.len);
-	const char *end = text.p + text.len;
-	size_t number = 0;
+	static const char *const encodings[] = {
+		[NATIVE_LZ4] = "Content-Encoding: lz4",
+		[NATIVE_ZSTD] = "Content-Encoding: zstd",
+	};
+	bool packed = exchange != &ch->question && ch->config.compression != NATIVE_PLAIN;
+	struct http_request request = {
+		.url = buf_str(&exchange->url),
+		.headers = packed ? &encodings[ch->config.compression] : NULL,
+		.header_count = packed,
+		.body = &exchange->view,
+		.body_count = 1,
+		.tag = exchange,
+	};
 
-	if (!at)
-		return 0;
-	for (at += words.len; at < end && *at >= '0' && *at <= '9' && number < 100000000; at++)
-		number = number * 10 + (size_t)(*at - '0');
-	return number;
-}
-
-struct refusal
-refusal_read(struct slice text)
-{
-	struct refusal refusal = { 0 };
-
-	if (text.len == 0)
-		return refusal;
-	refusal.code = (int)number_after(text, SLICE("Code: "));
-	refusal.row = number_after(text, SLICE("at row "));
-	refusal.verdict = clickhouse_verdict(refusal.code);
-	return refusal;
-}
-
-static enum fate
-verdict_fate(enum clickhouse_verdict verdict)
-{
-	switch (verdict) {
-	case CLICKHOUSE_BUSY: return FATE_RETRY;
-	case CLICKHOUSE_BAD: return FATE_REJECT;
-	case CLICKHOUSE_SCHEMA:
-	case CLICKHOUSE_WRONG: return FATE_HALT;
-	}
-	never("verdict");
-}
-
-/* An answer without a ClickHouse code comes from something in between. */
-static enum fate
-status_fate(long status)
-{
-	if (status == 413)
-		return FATE_REJECT;
-	if (status >= 500 || status == 408 || status == 425 || status == 429)
-		return FATE_RETRY;
-	return FATE_HALT;
-}
-
-/* The exception's text: the body, or what follows the mark inside of it. */
-static struct slice
-exception_text(const struct http_response *response)
-{
-	struct slice body = buf_view(&response->body);
-	const char *at = body.len ? memmem(body.p, body.len, "Code: ", 6) : NULL;
-
-	if (!at)
-		return (struct slice){ 0 };
-	body = slice_of(at, (size_t)(body.p + body.len - at));
-	at = memchr(body.p, '\n', body.len);
-	return at ? slice_of(body.p, (size_t)(at - body.p)) : body;
-}
-
-/* Reads the whole answer: an exception can stand in the body of a 200. */
-static enum fate
-read_answer(const struct http_response *response, struct refusal *ret_refusal, struct err *err)
-{
-	struct slice code = http_response_header(response, "X-ClickHouse-Exception-Code");
-	struct slice text = exception_text(response);
-	struct slice body = buf_view(&response->body);
-	bool exception = text.len > 0 && memmem(text.p, text.len, "Exception", 9);
-	char code_text[ERR_CODE_SIZE];
-	int64_t number;
-
-	if (response->status == 200 && !exception && !code.p)
+	if (exchange != &ch->question)
+		exchange->view = buf_view(&exchange->body);
+	exchange->host = ch->host;
+	exchange->open = true;
+	if (http_multi_add(ch->hosts[ch->host], &request, err) == FATE_DONE)
 		return FATE_DONE;
-	*ret_refusal = exception ? refusal_read(text) : (struct refusal){ 0 };
-	if (slice_i64(code, &number) && number > 0 && number < 1000000) {
-		ret_refusal->code = (int)number;
-		ret_refusal->verdict = clickhouse_verdict((int)number);
-	}
-	if (!text.len)
-		text = body.len > 200 ? slice_of(body.p, 200) : body;
-	if (ret_refusal->code == 0)
-		return err_set(err, status_fate(response->status), "HTTP %ld %.*s",
-		    response->status, SLICE_ARG(text));
-	snprintf(code_text, sizeof code_text, "%d", ret_refusal->code);
-	return err_code(
-	    err, verdict_fate(ret_refusal->verdict), code_text, "%.*s", SLICE_ARG(text));
+	exchange->open = false;
+	return err_wrap(err, "%s", ch->config.urls[ch->host]);
 }
 
-static enum fate
-send_request(struct clickhouse *ch, struct http_request *request, struct refusal *ret_refusal,
+enum fate
+server_wait(
+    struct clickhouse *ch, const struct exchange *exchange, int64_t wait_ms, struct err *err)
+{
+	if (!exchange->open)
+		return FATE_DONE;
+	return http_multi_poll(ch->hosts[exchange->host], wait_ms, -1, err);
+}
+
+enum fate
+server_judge(struct clickhouse *ch, struct exchange *exchange, struct refusal *ret_refusal,
     struct err *err)
 {
-	enum fate fate = http_client_send(ch->hosts[ch->host], request, &ch->response, err);
+	enum fate fate = exchange->fate;
 
 	*ret_refusal = (struct refusal){ 0 };
 	if (fate == FATE_DONE)
-		fate = read_answer(&ch->response, ret_refusal, err);
-	else if (fate == FATE_REJECT) /* too long an answer says nothing about the rows */
+		fate = refusal_judge(&exchange->response, ret_refusal, err);
+	else
+		*err = exchange->err;
+	if (exchange->fate == FATE_REJECT) /* too long an answer says nothing about the rows */
 		fate = err->fate = FATE_RETRY;
 	if (fate == FATE_DONE)
 		return FATE_DONE;
-	(void)err_wrap(err, "%s", ch->config.urls[ch->host]);
-	if (fate == FATE_RETRY)
+	(void)err_wrap(err, "%s", ch->config.urls[exchange->host]);
+	if (fate == FATE_RETRY && ch->host == exchange->host)
 		next_host(ch);
 	return fate;
+}
+
+void
+server_cancel(struct clickhouse *ch)
+{
+	for (size_t i = 0; ch->hosts && i < ch->config.url_count; i++)
+		if (ch->hosts[i])
+			http_multi_cancel_all(ch->hosts[i]);
+	ch->question.open = ch->inserts[0].open = ch->inserts[1].open = false;
 }
 
 static void
@@ -169,22 +163,32 @@ add_setting(struct buf *url, const char *name, const char *value)
 	http_escape(url, slice_str(value));
 }
 
+/* A question to one host, until it answers. */
+static enum fate
+ask(struct clickhouse *ch, struct err *err)
+{
+	struct refusal refusal;
+	enum fate fate = server_ask(ch, &ch->question, err);
+
+	while (fate == FATE_DONE && ch->question.open)
+		fate = server_wait(ch, &ch->question, ASK_STEP_MS, err);
+	return fate == FATE_DONE ? server_judge(ch, &ch->question, &refusal, err) : fate;
+}
+
 enum fate
 server_query(struct clickhouse *ch, const char *query, const struct clickhouse_setting *params,
     size_t param_count, struct err *err)
 {
-	struct slice body = slice_str(query);
-	struct http_request request = { .body = &body, .body_count = 1 };
-	struct refusal refusal;
+	struct exchange *question = &ch->question;
 	enum fate fate;
 
-	ch->url.len = 0;
-	buf_cstr(&ch->url, "/?wait_end_of_query=1");
+	question->url.len = 0;
+	buf_cstr(&question->url, "/?wait_end_of_query=1");
 	for (size_t i = 0; i < param_count; i++)
-		add_setting(&ch->url, params[i].name, params[i].value);
-	request.url = buf_str(&ch->url);
+		add_setting(&question->url, params[i].name, params[i].value);
+	question->view = slice_str(query);
 	for (size_t tried = 1;; tried++) { /* a question may be put to every host */
-		fate = send_request(ch, &request, &refusal, err);
+		fate = ask(ch, err);
 		if (fate != FATE_RETRY || tried == ch->config.url_count)
 			break;
 	}
@@ -192,8 +196,8 @@ server_query(struct clickhouse *ch, const char *query, const struct clickhouse_s
 }
 
 /* One block, one part: the server must neither cut it nor wait for more. */
-static void
-insert_url(struct clickhouse *ch)
+void
+server_insert_url(struct clickhouse *ch, struct buf *url)
 {
 	const struct sink_clickhouse_config *config = &ch->config;
 	struct buf query = { 0 };
@@ -212,40 +216,18 @@ insert_url(struct clickhouse *ch)
 		name_quote(&query, native_column_name(native_block_column(ch->block, i)));
 	}
 	buf_cstr(&query, ") FORMAT Native");
-	ch->url.len = 0;
-	buf_cstr(&ch->url, "/?query=");
-	http_escape(&ch->url, buf_view(&query));
+	url->len = 0;
+	buf_cstr(url, "/?query=");
+	http_escape(url, buf_view(&query));
 	buf_finish(&query);
-	add_setting(&ch->url, "async_insert", "0");
-	add_setting(&ch->url, "wait_end_of_query", "1");
-	add_setting(&ch->url, "input_format_null_as_default", "1");
-	add_setting(&ch->url, "max_insert_block_size", rows);
-	add_setting(&ch->url, "min_insert_block_size_rows", rows);
-	add_setting(&ch->url, "min_insert_block_size_bytes", "0");
+	add_setting(url, "async_insert", "0");
+	add_setting(url, "wait_end_of_query", "1");
+	add_setting(url, "input_format_null_as_default", "1");
+	add_setting(url, "max_insert_block_size", rows);
+	add_setting(url, "min_insert_block_size_rows", rows);
+	add_setting(url, "min_insert_block_size_bytes", "0");
 	if (ch->token.len)
-		add_setting(&ch->url, "insert_deduplication_token", buf_str(&ch->token));
+		add_setting(url, "insert_deduplication_token", buf_str(&ch->token));
 	for (size_t i = 0; i < config->setting_count; i++)
-		add_setting(&ch->url, config->settings[i].name, config->settings[i].value);
-}
-
-enum fate
-server_insert(struct clickhouse *ch, struct refusal *ret_refusal, struct err *err)
-{
-	static const char *const encodings[] = {
-		[NATIVE_LZ4] = "Content-Encoding: lz4",
-		[NATIVE_ZSTD] = "Content-Encoding: zstd",
-	};
-	const char *encoding =
-	    ch->config.compression == NATIVE_PLAIN ? NULL : encodings[ch->config.compression];
-	struct slice body = buf_view(&ch->body);
-	struct http_request request = {
-		.headers = &encoding,
-		.header_count = encoding != NULL,
-		.body = &body,
-		.body_count = 1,
-	};
-
-	insert_url(ch);
-	request.url = buf_str(&ch->url);
-	return send_request(ch, &request, ret_refusal, err);
+		add_setting(url, config->settings[i].name, config->settings[i].value);
 }

@@ -303,7 +303,7 @@ table_describe(struct clickhouse *ch, bool *ret_changed, struct err *err)
 	fate = server_query(ch, buf_str(&query), NULL, 0, err);
 	buf_finish(&query);
 	if (fate == FATE_DONE)
-		fate = target_read(buf_view(&ch->response.body), &target, err);
+		fate = target_read(buf_view(&ch->question.response.body), &target, err);
 	if (fate == FATE_DONE)
 		fate = table_use(ch, &target, ret_changed, err);
 	if (fate != FATE_DONE)

@@ -2,8 +2,6 @@
 #include "sink/sink.h"
 
 #include <stdalign.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -20,9 +18,11 @@ struct queue {
 	size_t bytes;
 };
 
+/* The first records of the queue are on their way, those behind them are ready. */
 struct sink {
 	const struct sink_ops *ops;
 	struct queue queue;
+	size_t flying, ready;
 	bool flush; /* until the queue is empty */
 	alignas(max_align_t) unsigned char state[];
 };
@@ -55,13 +55,13 @@ queue_grow(struct queue *queue, size_t more)
 	queue->cap = cap;
 }
 
-/* Takes what is no longer pending out of the first count records. */
-static void
-queue_settle(struct queue *queue, size_t count)
+/* Takes what is no longer pending out of count records; returns how many are left. */
+static size_t
+queue_settle(struct queue *queue, size_t from, size_t count)
 {
-	size_t kept = 0, rest = queue->count - count;
+	size_t kept = from, end = from + count, rest = queue->count - end;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = from; i < end; i++) {
 		if (queue->records[i]->outcome == OUTCOME_PENDING) {
 			queue->records[kept] = queue->records[i];
 			queue->pushed_ms[kept++] = queue->pushed_ms[i];
@@ -69,13 +69,14 @@ queue_settle(struct queue *queue, size_t count)
 			queue->bytes -= record_bytes(queue->records[i]);
 		}
 	}
-	if (kept < count && rest > 0) {
-		memmove(queue->records + kept, queue->records + count,
-		    rest * sizeof *queue->records);
-		memmove(queue->pushed_ms + kept, queue->pushed_ms + count,
+	if (kept < end && rest > 0) {
+		memmove(
+		    queue->records + kept, queue->records + end, rest * sizeof *queue->records);
+		memmove(queue->pushed_ms + kept, queue->pushed_ms + end,
 		    rest * sizeof *queue->pushed_ms);
 	}
 	queue->count = kept + rest;
+	return kept - from;
 }
 
 static void
@@ -151,68 +152,14 @@ sink_push(struct sink *sink, struct record *const *records, size_t count)
 	}
 }
 
-/* Moves the pending records to the front; returns how many there are. */
+/* Rows of the next batch from there on: as many as the limits allow, at least one. */
 static size_t
-keep_pending(struct record **records, size_t count)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (records[i]->outcome == OUTCOME_PENDING)
-			records[kept++] = records[i];
-	return kept;
-}
-
-enum fate
-sink_deliver_halving(const struct sink_ops *ops, void *state, struct record **records,
-    size_t count, struct err *err)
-{
-	struct err why = { 0 };
-	enum fate fate;
-	size_t half;
-
-	for (;;) {
-		size_t before = count = keep_pending(records, count);
-
-		if (count == 0)
-			return FATE_DONE;
-		for (size_t i = 0; i < count; i++)
-			records[i]->attempts++;
-		fate = ops->deliver(state, records, count, &why);
-		if (fate == FATE_DONE)
-			for (size_t i = 0; i < count; i++)
-				if (records[i]->outcome == OUTCOME_PENDING)
-					records[i]->outcome = OUTCOME_DONE;
-		if (fate != FATE_REJECT)
-			break;
-		count = keep_pending(records, count);
-		if (count == before)
-			break; /* nobody was named: look for the row */
-	}
-	if (fate != FATE_REJECT) {
-		if (fate != FATE_DONE)
-			*err = why;
-		return fate;
-	}
-	if (count == 1) {
-		sink_reject(records[0], "%s", why.what);
-		return FATE_DONE;
-	}
-	half = count / 2;
-	fate = sink_deliver_halving(ops, state, records, half, err);
-	if (fate != FATE_DONE)
-		return fate;
-	return sink_deliver_halving(ops, state, records + half, count - half, err);
-}
-
-/* Rows of the next batch: as many as the limits allow, at least one. */
-static size_t
-batch_count(const struct queue *queue, const struct sink_batch_limits *limits)
+batch_count(const struct queue *queue, size_t from, const struct sink_batch_limits *limits)
 {
 	size_t count = 0, bytes = 0;
 
-	while (count < queue->count && count < limits->rows_max) {
-		bytes += record_bytes(queue->records[count]);
+	while (from + count < queue->count && count < limits->rows_max) {
+		bytes += record_bytes(queue->records[from + count]);
 		if (count > 0 && bytes > limits->bytes_max)
 			break;
 		count++;
@@ -220,33 +167,31 @@ batch_count(const struct queue *queue, const struct sink_batch_limits *limits)
 	return count;
 }
 
+static bool
+batch_full(const struct queue *queue, size_t from, const struct sink_batch_limits *limits)
+{
+	size_t bytes = 0;
+
+	if (queue->count - from >= limits->rows_max)
+		return true;
+	if (queue->bytes < limits->bytes_max)
+		return false;
+	for (size_t i = from; i < queue->count && bytes < limits->bytes_max; i++)
+		bytes += record_bytes(queue->records[i]);
+	return bytes >= limits->bytes_max;
+}
+
+/* What is refused is looked at alone; then it is all settled or pending again. */
 static enum fate
-deliver_batch(struct sink *sink, const struct sink_batch_limits *limits, struct err *err)
+deliver_batch(struct sink *sink, size_t count, struct err *err)
 {
 	struct queue *queue = &sink->queue;
-	size_t count = batch_count(queue, limits);
 	enum fate fate;
 
 	memcpy(queue->batch, queue->records, count * sizeof *queue->batch);
 	fate = sink_deliver_halving(sink->ops, sink->state, queue->batch, count, err);
-	queue_settle(queue, count);
-	if (queue->count == 0)
-		sink->flush = false;
-	return fate == FATE_DONE ? FATE_DONE : err_wrap(err, "sink %s", sink->ops->name);
-}
-
-/* Milliseconds until the queue is due; 0: now. Call with something pending. */
-static int64_t
-due_in_ms(const struct sink *sink, const struct sink_batch_limits *limits)
-{
-	const struct queue *queue = &sink->queue;
-	int64_t age_ms;
-
-	if (sink->flush || queue->count >= limits->rows_max ||
-	    queue->bytes >= limits->bytes_max)
-		return 0;
-	age_ms = clock_mono_ms() - queue->pushed_ms[0];
-	return age_ms >= limits->age_ms ? 0 : limits->age_ms - age_ms;
+	(void)queue_settle(queue, 0, count);
+	return fate;
 }
 
 static struct sink_batch_limits
@@ -261,35 +206,161 @@ limits_now(struct sink *sink)
 	return limits;
 }
 
+/* Milliseconds until what comes behind from is due; 0: now. Call with something there. */
+static int64_t
+due_in_ms(const struct sink *sink, size_t from, const struct sink_batch_limits *limits)
+{
+	const struct queue *queue = &sink->queue;
+	int64_t age_ms;
+
+	if (sink->flush || batch_full(queue, from, limits))
+		return 0;
+	age_ms = clock_mono_ms() - queue->pushed_ms[from];
+	return age_ms >= limits->age_ms ? 0 : limits->age_ms - age_ms;
+}
+
+static void
+forget_flight(struct sink *sink)
+{
+	if (sink->ops->forget)
+		sink->ops->forget(sink->state);
+	sink->flying = sink->ready = 0;
+}
+
+/* Makes the next batch ready when it is due, or, while another is on its way, full. */
+static enum fate
+make_ready(struct sink *sink, const struct sink_batch_limits *limits, struct err *err)
+{
+	struct queue *queue = &sink->queue;
+	size_t from = sink->flying, count;
+	enum fate fate;
+
+	if (from == queue->count || (from ? !sink->flush && !batch_full(queue, from, limits)
+					  : due_in_ms(sink, from, limits) > 0))
+		return FATE_DONE;
+	count = batch_count(queue, from, limits);
+	for (size_t i = from; i < from + count; i++)
+		queue->records[i]->attempts++;
+	fate = sink->ops->prepare(sink->state, queue->records + from, count, err);
+	/* the worker may let go of what was rejected */
+	sink->ready = queue_settle(queue, from, count);
+	return fate;
+}
+
+/* The batch that was on its way was refused, and nobody was named if all are there yet. */
+static enum fate
+look_for_row(struct sink *sink, size_t count, const struct err *why, struct err *err)
+{
+	struct queue *queue = &sink->queue;
+	size_t left;
+	enum fate fate;
+
+	memcpy(queue->batch, queue->records, count * sizeof *queue->batch);
+	left = sink_keep_pending(queue->batch, count);
+	fate = left == count
+		   ? sink_halve(sink->ops, sink->state, queue->batch, left, why, err)
+		   : sink_deliver_halving(sink->ops, sink->state, queue->batch, left, err);
+	(void)queue_settle(queue, 0, count);
+	return fate;
+}
+
+/* Waits for what is on its way. */
+static enum fate
+land(struct sink *sink, int64_t wait_ms, struct err *err)
+{
+	struct queue *queue = &sink->queue;
+	size_t count = sink->flying;
+	struct err why = { 0 };
+	bool there = false;
+	enum fate fate =
+	    sink->ops->answer(sink->state, queue->records, count, (int)wait_ms, &there, &why);
+
+	if (!there)
+		return FATE_DONE;
+	sink->flying = 0;
+	if (fate == FATE_DONE) {
+		for (size_t i = 0; i < count; i++)
+			if (queue->records[i]->outcome == OUTCOME_PENDING)
+				queue->records[i]->outcome = OUTCOME_DONE;
+		(void)queue_settle(queue, 0, count);
+		return FATE_DONE;
+	}
+	forget_flight(sink);
+	if (fate == FATE_REJECT)
+		return look_for_row(sink, count, &why, err);
+	(void)queue_settle(queue, 0, count); /* some may have been rejected all the same */
+	*err = why;
+	return fate;
+}
+
+/* One batch is on its way while the next is made ready. */
+static enum fate
+work_ahead(
+    struct sink *sink, int64_t end_ms, const struct sink_batch_limits *limits, struct err *err)
+{
+	enum fate fate = sink->ready ? FATE_DONE : make_ready(sink, limits, err);
+	int64_t left_ms = end_ms - clock_mono_ms();
+
+	if (fate == FATE_DONE && sink->ready && !sink->flying) {
+		fate = sink->ops->send(sink->state, err);
+		sink->flying = sink->ready;
+		sink->ready = 0;
+		if (fate == FATE_DONE && sink->queue.count > sink->flying)
+			fate = make_ready(sink, limits, err);
+		left_ms = end_ms - clock_mono_ms();
+	}
+	if (fate == FATE_DONE && sink->flying)
+		return land(sink, left_ms > 0 ? left_ms : 0, err);
+	if (fate != FATE_DONE)
+		forget_flight(sink);
+	return fate;
+}
+
+/* One batch after the other. */
+static enum fate
+work_one(struct sink *sink, const struct sink_batch_limits *limits, struct err *err)
+{
+	if (due_in_ms(sink, 0, limits) > 0)
+		return FATE_DONE;
+	return deliver_batch(sink, batch_count(&sink->queue, 0, limits), err);
+}
+
+/* Until the next batch is due, at most until the end. */
+static void
+wait_for_due(const struct sink *sink, int64_t end_ms, const struct sink_batch_limits *limits)
+{
+	int64_t left_ms = end_ms - clock_mono_ms(), due_ms;
+
+	if (sink->queue.count == 0 || sink->flying || left_ms <= 0)
+		return;
+	due_ms = due_in_ms(sink, 0, limits);
+	if (due_ms > 0)
+		clock_sleep_ms(due_ms < left_ms ? due_ms : left_ms);
+}
+
 enum fate
 sink_work(struct sink *sink, int wait_ms, struct err *err)
 {
-	int64_t end_ms;
+	int64_t end_ms = clock_mono_ms() + wait_ms;
+	enum fate fate = FATE_DONE;
 
 	if (!is_batch(sink)) {
-		enum fate fate = sink->ops->work(sink->state, wait_ms, err);
-
+		fate = sink->ops->work(sink->state, wait_ms, err);
 		return fate == FATE_DONE ? fate : err_wrap(err, "sink %s", sink->ops->name);
 	}
-	end_ms = clock_mono_ms() + wait_ms;
-	while (sink->queue.count > 0) {
+	while (sink->queue.count > 0 && fate == FATE_DONE) {
 		struct sink_batch_limits limits = limits_now(sink);
-		int64_t due_ms = due_in_ms(sink, &limits);
-		int64_t left_ms = end_ms - clock_mono_ms();
-		enum fate fate;
 
-		if (due_ms == 0) {
-			fate = deliver_batch(sink, &limits, err);
-			if (fate != FATE_DONE)
-				return fate;
-			left_ms = end_ms - clock_mono_ms();
-		} else if (left_ms > 0) {
-			clock_sleep_ms(due_ms < left_ms ? due_ms : left_ms);
-		}
-		if (left_ms <= 0)
+		fate = sink->ops->prepare ? work_ahead(sink, end_ms, &limits, err)
+					  : work_one(sink, &limits, err);
+		if (clock_mono_ms() >= end_ms)
 			break;
+		if (fate == FATE_DONE)
+			wait_for_due(sink, end_ms, &limits);
 	}
-	return FATE_DONE;
+	if (sink->queue.count == 0)
+		sink->flush = false;
+	return fate == FATE_DONE ? FATE_DONE : err_wrap(err, "sink %s", sink->ops->name);
 }
 
 void
@@ -305,6 +376,7 @@ sink_drop(struct sink *sink)
 {
 	if (!is_batch(sink))
 		sink->ops->drop(sink->state);
+	forget_flight(sink);
 	queue_clear(&sink->queue);
 	sink->flush = false;
 }
@@ -378,18 +450,4 @@ sink_close(struct sink *sink)
 	free(sink->queue.pushed_ms);
 	free(sink->queue.batch);
 	free(sink);
-}
-
-void
-sink_reject(struct record *record, const char *fmt, ...)
-{
-	va_list args;
-	char *reason;
-
-	va_start(args, fmt);
-	must(vasprintf(&reason, fmt, args) >= 0);
-	va_end(args);
-	free(record->reason);
-	record->reason = reason;
-	record->outcome = OUTCOME_REJECTED;
 }

@@ -36,6 +36,7 @@ struct lane {
 	size_t batch;             /* leading records that are the batch */
 	struct sink_range frozen; /* of it; stays until the next */
 	struct sink_range before; /* what a predecessor froze and did not say was done */
+	bool cut;                 /* it did not come in one piece: no more waiting for it */
 	struct held held;         /* what the table said last */
 	int64_t seen;             /* highest offset that was pushed */
 };
@@ -231,9 +232,12 @@ batch_before(struct lane *lane, int64_t now_ms)
 
 	if (count > 0)
 		return count; /* refused then, and surely now */
-	if (lane->seen + 1 < lane->before.end &&
-	    (lane->count == 0 || now_ms - lane->pushed_ms[0] < REST_OF_RANGE_MS))
-		return 0;
+	if (lane->seen + 1 < lane->before.end) {
+		if (lane->count == 0 ||
+		    (!lane->cut && now_ms - lane->pushed_ms[0] < REST_OF_RANGE_MS))
+			return 0;
+		lane->cut = true;
+	}
 	count = count_below(lane, lane->before.end);
 	if (count == 0) {
 		lane->frozen = lane->before;

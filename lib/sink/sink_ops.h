@@ -41,6 +41,20 @@ struct sink_ops {
 	void (*limits)(
 	    void *state, struct sink_batch_limits *ret_limits); /* asked before each batch */
 
+	/* Batch drivers that have one batch on its way while they make the next ready; all
+	 * NULL: deliver() alone. prepare() gets records that follow those on their way; one
+	 * that cannot become a row is rejected. RETRY or HALT. send() follows it, once
+	 * nothing is on its way, and does not block. answer() waits for up to wait_ms for
+	 * what became of the records that were sent; *ret_there: it is known, and the fate is
+	 * as deliver()'s. It may block as deliver() does when something was refused, and then
+	 * what was ready is forgotten. forget(): nothing is ready or on its way any more. */
+	enum fate (*prepare)(
+	    void *state, struct record *const *records, size_t count, struct err *err);
+	enum fate (*send)(void *state, struct err *err);
+	enum fate (*answer)(void *state, struct record *const *records, size_t count,
+	    int wait_ms, bool *ret_there, struct err *err);
+	void (*forget)(void *state);
+
 	/* Window drivers; see sink.h. */
 	void (*push)(void *state, struct record *const *records, size_t count);
 	enum fate (*work)(void *state, int wait_ms, struct err *err);
@@ -75,6 +89,12 @@ struct sink_ops {
  * RETRY or HALT stay settled. For a window driver that has a deliver(), too. */
 enum fate sink_deliver_halving(const struct sink_ops *ops, void *state, struct record **records,
     size_t count, struct err *err) NODISCARD;
+
+/* The same from where deliver() has refused the batch, which why says: nobody is named. */
+enum fate sink_halve(const struct sink_ops *ops, void *state, struct record **records,
+    size_t count, const struct err *why, struct err *err) NODISCARD;
+/* Moves the pending records to the front; returns how many there are. */
+size_t sink_keep_pending(struct record **records, size_t count);
 
 /* Marks a record as rejected with a formatted reason. */
 void sink_reject(struct record *record, const char *fmt, ...) PRINTF(2, 3);

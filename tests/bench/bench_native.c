@@ -138,8 +138,8 @@ encode_batch(struct clickhouse *ch, size_t from, size_t rows)
 	for (size_t i = 0; i < rows; i++)
 		must(rows_append(ch, &pool[(from + i) % pool_count], i, &err) == FATE_DONE);
 	native_block_sort(ch->block, ch->identity, ch->config.identity_count);
-	ch->body.len = 0;
-	native_block_write(ch->block, ch->config.compression, &ch->body);
+	ch->inserts[0].body.len = 0;
+	native_block_write(ch->block, ch->config.compression, &ch->inserts[0].body);
 }
 
 static double
@@ -158,11 +158,11 @@ rate(struct sink_clickhouse_config *config, size_t rows, size_t batch, size_t *r
 	start = cpu_seconds();
 	for (size_t done = 0; done < rows; done += batch) {
 		encode_batch(&ch, done, batch);
-		*ret_bytes += ch.body.len;
+		*ret_bytes += ch.inserts[0].body.len;
 	}
 	seconds = cpu_seconds() - start;
 	table_close(&ch);
-	buf_finish(&ch.body);
+	buf_finish(&ch.inserts[0].body);
 	free(ch.row_record);
 	return (double)rows / seconds / 1000;
 }

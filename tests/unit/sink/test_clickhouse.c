@@ -31,6 +31,7 @@ static struct {
 	char url[64];
 	pthread_t thread;
 	pthread_mutex_t lock;
+	pthread_mutex_t gate; /* who holds it holds the inserts' answers back */
 	const char *describe;
 	struct answer describe_answer; /* when its status is not 0 */
 	const char *describe_after;    /* what DESCRIBE says once an insert came */
@@ -39,7 +40,7 @@ static struct {
 	size_t inserts, describes;
 	const char *parts;     /* how many active ones the table has */
 	struct buf head, body; /* of the last insert */
-} server = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} server = { .lock = PTHREAD_MUTEX_INITIALIZER, .gate = PTHREAD_MUTEX_INITIALIZER };
 
 static const char table_plain[] =
     "{\"name\":\"id\",\"type\":\"Int64\",\"default_type\":\"\",\"default_expression\":\"\"}\n"
@@ -144,6 +145,8 @@ serve(void *arg)
 		while (read_request(fd, &head, &body)) {
 			struct answer answer = choose(&head, &body);
 
+			pthread_mutex_lock(&server.gate);
+			pthread_mutex_unlock(&server.gate);
 			if (!write_answer(fd, &answer))
 				break;
 		}
@@ -257,6 +260,17 @@ make(size_t count, const char *const *values)
 	}
 }
 
+/* Until all is settled, or something is in the way. */
+static enum fate
+work_on(struct sink *sink, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	while (fate == FATE_DONE && sink_pending(sink) > 0)
+		fate = sink_work(sink, 100, err);
+	return fate;
+}
+
 static enum fate
 work(struct sink *sink, struct err *err)
 {
@@ -266,7 +280,7 @@ work(struct sink *sink, struct err *err)
 		pointers[i] = &records[i];
 	sink_push(sink, pointers, record_count);
 	sink_flush(sink);
-	return sink_work(sink, 0, err);
+	return work_on(sink, err);
 }
 
 #define ROW(id, s) "{\"id\":" id ",\"at\":\"1970-01-01T00:00:00.00" id "Z\",\"s\":\"" s "\"}"
@@ -503,6 +517,103 @@ a_row_that_the_server_names_is_refused_alone(void **state)
 	assert_int_equal(server.inserts, 2);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(records[i].outcome, i == 2 ? OUTCOME_REJECTED : OUTCOME_DONE);
+	sink_close(sink);
+}
+
+static size_t
+inserts_seen(void)
+{
+	size_t inserts;
+
+	pthread_mutex_lock(&server.lock);
+	inserts = server.inserts;
+	pthread_mutex_unlock(&server.lock);
+	return inserts;
+}
+
+/* Pushes the records in batches of two, and works until the first is at the server. */
+static void
+push_and_hold(struct sink *sink)
+{
+	struct record *pointers[8];
+	struct err err;
+
+	for (size_t i = 0; i < record_count; i++)
+		pointers[i] = &records[i];
+	pthread_mutex_lock(&server.gate);
+	sink_push(sink, pointers, record_count);
+	sink_flush(sink);
+	while (inserts_seen() == 0)
+		assert_int_equal(sink_work(sink, 1, &err), FATE_DONE);
+}
+
+static void
+a_batch_is_made_while_another_is_on_its_way(void **state)
+{
+	static const char *const values[] = { ROW("1", "a"), ROW("2", "b"), "[]", ROW("4", "d"),
+		ROW("5", "e") };
+	struct sink_clickhouse_config config = config_make();
+	struct sink *sink;
+	struct err err;
+
+	(void)state;
+	config.batch_rows = 2;
+	sink = open_connected(&config);
+	make(5, values);
+	push_and_hold(sink);
+	assert_int_equal(sink_work(sink, 5, &err), FATE_DONE); /* no answer: back in time */
+	assert_int_equal(records[0].outcome, OUTCOME_PENDING);
+	assert_int_equal(records[2].outcome, OUTCOME_REJECTED); /* it was looked at */
+	assert_int_equal(sink_pending(sink), 4);
+	assert_int_equal(inserts_seen(), 1);
+	pthread_mutex_unlock(&server.gate);
+	free(records[2].reason); /* the worker may let go of it */
+	memset(&records[2], 0xff, sizeof records[2]);
+	assert_int_equal(work_on(sink, &err), FATE_DONE);
+	memset(&records[2], 0, sizeof records[2]);
+	assert_int_equal(records[0].outcome, OUTCOME_DONE);
+	assert_int_equal(records[4].outcome, OUTCOME_DONE);
+	assert_int_equal(server.inserts, 3);
+
+	(void)server_reset(state);
+	make(5, values); /* what was dropped does not come back */
+	push_and_hold(sink);
+	sink_drop(sink);
+	pthread_mutex_unlock(&server.gate);
+	assert_int_equal(sink_pending(sink), 0);
+	make(2, values);
+	assert_int_equal(work(sink, &err), FATE_DONE);
+	assert_int_equal(records[1].outcome, OUTCOME_DONE);
+	sink_close(sink);
+}
+
+static void
+a_refusal_finds_its_row_though_the_next_batch_is_made(void **state)
+{
+	static const char *const values[] = { ROW("5", "a"), ROW("2", "b"), ROW("9", "c"),
+		ROW("8", "d") };
+	struct sink_clickhouse_config config = config_make();
+	struct sink *sink;
+	struct err err;
+
+	(void)state;
+	config.batch_rows = 2;
+	sink = open_connected(&config);
+	for (int named = 1; named >= 0; named--) {
+		(void)server_reset(state);
+		script(500, 469,
+		    named ? "Code: 469. DB::Exception: Constraint at row 2. (X)"
+			  : "Code: 469. DB::Exception: Constraint. (X)");
+		if (!named) /* halved: the row that stands alone first */
+			script(500, 469, "Code: 469. DB::Exception: Constraint. (X)");
+		make(4, values);
+		push_and_hold(sink);
+		pthread_mutex_unlock(&server.gate);
+		assert_int_equal(work_on(sink, &err), FATE_DONE);
+		assert_int_equal(records[0].outcome, OUTCOME_REJECTED);
+		for (size_t i = 1; i < 4; i++)
+			assert_int_equal(records[i].outcome, OUTCOME_DONE);
+	}
 	sink_close(sink);
 }
 
@@ -763,6 +874,8 @@ main(void)
 		CASE(every_code_has_its_fate),
 		CASE(answers_without_a_code_go_by_their_status),
 		CASE(a_row_that_the_server_names_is_refused_alone),
+		CASE(a_batch_is_made_while_another_is_on_its_way),
+		CASE(a_refusal_finds_its_row_though_the_next_batch_is_made),
 		CASE(a_changed_table_is_described_again_once),
 		CASE(unfit_targets_are_refused_at_connect),
 		CASE(unfit_configurations_are_refused_at_open),
