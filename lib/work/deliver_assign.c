@@ -82,10 +82,20 @@ assign_patiently(struct route *route, struct sink_part *parts, size_t count, str
 	}
 }
 
+/* What was frozen goes again in one piece, so that its token stops what arrives late: it
+ * must fit, whatever this worker's own limits are. Its predecessor had it in hand, too. */
+static void
+make_room(struct loop *loop, const struct sink_part *part)
+{
+	if (part->frozen.end > part->committed)
+		loop->frozen_rows +=
+		    (size_t)(part->frozen.end - part->committed) * loop->d->route_count;
+}
+
 /* Tells a route of its topic's partitions; where it wants to start goes into all. */
 static enum fate
-assign_route(struct route *route, const struct kafka_part *parts, struct sink_part *all,
-    size_t count, struct err *err)
+assign_route(struct loop *loop, struct route *route, const struct kafka_part *parts,
+    struct sink_part *all, size_t count, struct err *err)
 {
 	struct sink_part *own = calloc(count + 1, sizeof *own);
 	size_t own_count = 0;
@@ -96,7 +106,8 @@ assign_route(struct route *route, const struct kafka_part *parts, struct sink_pa
 		if (strcmp(all[i].topic, route->d->topic) != 0)
 			continue;
 		own[own_count] = all[i];
-		own[own_count++].frozen = loop_metadata_frozen(parts[i].metadata, route->name);
+		own[own_count].frozen = loop_metadata_frozen(parts[i].metadata, route->name);
+		make_room(loop, &own[own_count++]);
 	}
 	if (own_count)
 		fate = assign_patiently(route, own, own_count, err);
@@ -119,10 +130,11 @@ parts_start(struct loop *loop, struct kafka_part *parts, size_t count, struct er
 	enum fate fate = FATE_DONE;
 
 	must(asked);
+	loop->frozen_rows = 0;
 	if (count)
 		fate = parts_describe(loop, parts, count, asked, err);
 	for (size_t r = 0; r < loop->d->route_count && fate == FATE_DONE && count; r++)
-		fate = assign_route(&loop->routes[r], parts, asked, count, err);
+		fate = assign_route(loop, &loop->routes[r], parts, asked, count, err);
 	for (size_t i = 0; i < count && fate == FATE_DONE; i++) {
 		uint64_t version = loop_metadata_version(parts[i].metadata);
 

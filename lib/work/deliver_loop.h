@@ -55,6 +55,7 @@ struct loop {
 	struct bury *bury;
 	struct kafka_part parts[LEDGER_PARTITIONS_MAX];
 	char (*metadata)[DELIVER_META_SIZE]; /* LEDGER_PARTITIONS_MAX of them */
+	size_t frozen_rows; /* of predecessors: room for them in one piece, whatever rows_max */
 	bool paused;
 	int64_t room_ms;            /* when there last was room */
 	int64_t polled_ms;          /* when the group last heard of us */

@@ -113,8 +113,9 @@ loop_has_room(const struct loop *loop)
 	for (size_t i = 0; i < loop->d->route_count; i++)
 		if (loop->routes[i].round_count >= DELIVER_ROUND_MAX)
 			return false;
-	return ledger_pending(loop->ledger) < loop->d->rows_max &&
-	       ledger_bytes(loop->ledger) < loop->d->bytes_max;
+	return ledger_pending(loop->ledger) < loop->d->rows_max + loop->frozen_rows &&
+	       (ledger_bytes(loop->ledger) < loop->d->bytes_max ||
+		   ledger_pending(loop->ledger) < loop->frozen_rows);
 }
 
 void

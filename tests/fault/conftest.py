@@ -68,9 +68,11 @@ def _commit():
 
 
 def pytest_runtest_logreport(report):
-    name, _, seed = report.nodeid.rpartition("::")[2].removeprefix("test_").rstrip("]").partition("[")
-    if "tests/fault/" not in report.nodeid or not seed.isdigit() or report.skipped:
+    name, _, ids = report.nodeid.rpartition("::")[2].removeprefix("test_").rstrip("]").partition("[")
+    seed = next((word for word in ids.split("-") if word.isdigit()), None)
+    if "tests/fault/" not in report.nodeid or not seed or report.skipped:
         return
+    name = "_".join([name, *(word for word in ids.split("-") if word != seed)])
     if report.when != "call" and report.passed:
         return
     _runs.append({"commit": _commit(), "fault": name, "seed": int(seed), "seconds": round(report.duration, 1),
