@@ -6,7 +6,7 @@ static const struct engine_ops *const drivers[ENGINE_KINDS] = {
 	[ENGINE_CLICKHOUSE] = NULL,
 	[ENGINE_REDIS] = NULL,
 	[ENGINE_TRINO] = NULL,
-	[ENGINE_DUCKDB] = NULL,
+	[ENGINE_DUCKDB] = &engine_duckdb,
 	[ENGINE_DATABRICKS] = NULL,
 };
 

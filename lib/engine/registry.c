@@ -26,6 +26,30 @@ registry_take(struct registry *r, size_t count, size_t size)
 	return p;
 }
 
+/* Only DuckDB is given a library, files and a share of memory. */
+static enum fate
+read_duckdb(
+    struct registry *r, struct yaml_node *map, struct registry_engine *e, struct err *err)
+{
+	struct yaml_node *files = NULL;
+	int64_t memory_mb = 0;
+
+	TRY(yaml_text(map, "library", YAML_OPTIONAL, &e->library, err));
+	TRY(yaml_int(map, "memory_mb", YAML_OPTIONAL, 16, 1 << 20, &memory_mb, err));
+	e->memory_mb = (unsigned)memory_mb;
+	TRY(yaml_map(map, "files", YAML_OPTIONAL, &files, err));
+	if (!files)
+		return FATE_DONE;
+	e->files = registry_take(r, files->count, sizeof *e->files);
+	for (; e->file_count < files->count; e->file_count++) {
+		struct registry_file *file = &e->files[e->file_count];
+
+		file->name = files->keys[e->file_count];
+		TRY(yaml_text(files, file->name, YAML_REQUIRED, &file->path, err));
+	}
+	return FATE_DONE;
+}
+
 static enum fate
 read_engine(struct registry *r, struct yaml_node *map, const char *name, struct err *err)
 {
@@ -49,6 +73,8 @@ read_engine(struct registry *r, struct yaml_node *map, const char *name, struct 
 	TRY(yaml_text(map, "user", YAML_OPTIONAL, &e->user, err));
 	TRY(yaml_text(map, "database", YAML_OPTIONAL, &e->database, err));
 	TRY(yaml_text_or_file(map, "password", YAML_OPTIONAL, &e->password, err));
+	if (e->kind == ENGINE_DUCKDB)
+		TRY(read_duckdb(r, map, e, err));
 	if (registry_engine_of_kind(r, e->kind) != ENGINE_NONE)
 		return yaml_error(map, err, "a second engine of kind %s", kinds[kind]);
 	r->engine_count++;

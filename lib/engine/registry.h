@@ -44,6 +44,14 @@ struct registry_engine {
 	unsigned version;   /* major; 0: the newest */
 	double price_cpu_s, price_gb_read, start_up_s;
 	const char *url, *user, *password, *database; /* NULL: not given */
+	const char *library;         /* duckdb: libduckdb.so; NULL: as dlopen finds it */
+	struct registry_file *files; /* duckdb: Parquet files that are tables */
+	size_t file_count;
+	unsigned memory_mb; /* duckdb: of all queries together; 0: 512 */
+};
+
+struct registry_file {
+	const char *name, *path; /* name: as placements call it */
 };
 
 /* Where a table stands on an engine. */

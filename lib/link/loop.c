@@ -203,6 +203,23 @@ loop_post(struct loop *loop, struct loop_note *note)
 		(void)!write(loop->wake, &one, sizeof one);
 }
 
+void
+loop_unpost(struct loop *loop, struct loop_note *note)
+{
+	struct loop_note **at = &loop->notes;
+
+	must(pthread_mutex_lock(&loop->lock) == 0);
+	while (*at && *at != note)
+		at = &(*at)->next;
+	if (*at) {
+		*at = note->next;
+		if (*at == NULL)
+			loop->notes_end = at;
+		note->posted = false;
+	}
+	must(pthread_mutex_unlock(&loop->lock) == 0);
+}
+
 static struct loop_note *
 note_take(struct loop *loop)
 {

@@ -69,5 +69,8 @@ struct loop_note {
 /* From any thread: run is called once on the loop's thread; posting a note that waits
  * already does nothing. The note belongs to its owner again when run begins. */
 void loop_post(struct loop *loop, struct loop_note *note);
+/* On the loop's thread, when nobody posts it any more: run is not called, the note may go.
+ * Accepts one not posted. */
+void loop_unpost(struct loop *loop, struct loop_note *note);
 
 #endif

@@ -10,6 +10,7 @@ log=build/stack/install.log
 debezium=io.debezium:debezium-connector-postgres:3.3.1.Final:tar.gz:plugin
 copy=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 chdb=@chdb/lib-linux-x64-gnu@26.7.3-stable.1
+duckdb=@duckdb/node-bindings-linux-x64@1.5.6-r.1
 jsclient=@clickhouse/client@1.23.1
 mkdir -p "$deps" "$(dirname "$log")"
 
@@ -80,6 +81,16 @@ chdb() {
 	rm -rf "$new"
 }
 
+duckdb() {
+	local new=$deps/duckdb.new
+	rm -rf "$new" && mkdir "$new"
+	(cd "$new" && npm pack --silent "$duckdb" >/dev/null && tar xzf ./*.tgz)
+	mkdir "$new/out"
+	mv "$new"/package/{libduckdb.so,LICENSE} "$new/out/"
+	mv "$new/out" "$deps/duckdb"
+	rm -rf "$new"
+}
+
 node_client() {
 	rm -rf "$deps/node.new" && mkdir "$deps/node.new"
 	npm install --silent --no-audit --no-fund --prefix "$PWD/$deps/node.new" "$jsclient"
@@ -109,5 +120,6 @@ fi
 if [[ -d $deps/kafka ]]; then here kafka; else part kafka kafka; fi
 if [[ -d $deps/debezium ]]; then here debezium; else part debezium debezium; fi
 if [[ -f $deps/chdb/libchdb.so ]]; then here chdb; else part chdb chdb; fi
+if [[ -f $deps/duckdb/libduckdb.so ]]; then here duckdb; else part duckdb duckdb; fi
 if [[ -d $deps/node/node_modules/@clickhouse/client ]]; then here node; else part node node_client; fi
 if cmp -s tests/requirements.txt "$deps/venv/installed.txt"; then here venv; else part venv venv; fi

@@ -213,6 +213,14 @@ test_notes(void **state)
 	loop_run(loop, 0);
 	loop_run(loop, 0);
 	assert_int_equal(p.runs, 101);
+	loop_post(loop, &p.note);
+	loop_unpost(loop, &p.note);
+	loop_unpost(loop, &p.note);
+	loop_run(loop, 0);
+	assert_int_equal(p.runs, 101);
+	loop_post(loop, &p.note);
+	loop_run(loop, 0);
+	assert_int_equal(p.runs, 102);
 	loop_free(loop);
 }
 
