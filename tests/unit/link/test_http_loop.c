@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -376,6 +378,7 @@ breaking(unsigned *ret_port)
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
 	assert_int_equal(listen(fd, 4), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
 	*ret_port = ntohs(a.sin_port);
 	return fd;
@@ -387,7 +390,7 @@ test_breaks_off(void **state)
 	char text[256] = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Method: half\r\n\r\n";
 	char url[64];
 	unsigned port;
-	int fd = breaking(&port), peer;
+	int fd = breaking(&port), peer; /* accept() waits for nobody */
 	struct world w, nobody;
 	struct seen s = { 0 }, lost = { 0 };
 
@@ -397,7 +400,9 @@ test_breaks_off(void **state)
 	w = world((struct http_options){ .base_url = url });
 	s.client = w.client;
 	go(&s, "/", NULL);
-	loop_run(w.loop, 1000);
+	for (int i = 0;
+	     i < 2000 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 0; i++)
+		loop_run(w.loop, 10);
 	peer = accept(fd, NULL, NULL);
 	assert_int_equal(write(peer, text, strlen(text)), (ssize_t)strlen(text));
 	(void)shutdown(peer, SHUT_WR);
