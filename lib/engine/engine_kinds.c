@@ -3,7 +3,7 @@
 
 static const struct engine_ops *const drivers[ENGINE_KINDS] = {
 	[ENGINE_POSTGRES] = &engine_postgres,
-	[ENGINE_CLICKHOUSE] = NULL,
+	[ENGINE_CLICKHOUSE] = &engine_clickhouse,
 	[ENGINE_REDIS] = NULL,
 	[ENGINE_TRINO] = NULL,
 	[ENGINE_DUCKDB] = &engine_duckdb,

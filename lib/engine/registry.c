@@ -75,6 +75,11 @@ read_engine(struct registry *r, struct yaml_node *map, const char *name, struct 
 	TRY(yaml_text_or_file(map, "password", YAML_OPTIONAL, &e->password, err));
 	if (e->kind == ENGINE_DUCKDB)
 		TRY(read_duckdb(r, map, e, err));
+	if (e->kind == ENGINE_CLICKHOUSE) {
+		TRY(yaml_text(map, "kill_user", YAML_OPTIONAL, &e->kill_user, err));
+		TRY(yaml_text_or_file(
+		    map, "kill_password", YAML_OPTIONAL, &e->kill_password, err));
+	}
 	if (registry_engine_of_kind(r, e->kind) != ENGINE_NONE)
 		return yaml_error(map, err, "a second engine of kind %s", kinds[kind]);
 	r->engine_count++;

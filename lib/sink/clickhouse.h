@@ -61,13 +61,4 @@ struct sink_clickhouse_config {
 extern const struct sink_ops sink_clickhouse;
 extern const struct sink_ops sink_clickhouse_append;
 
-/* What a code of a ClickHouse exception means for an insert. */
-enum clickhouse_verdict {
-	CLICKHOUSE_BUSY,   /* RETRY: busy, gone, or nobody knows */
-	CLICKHOUSE_BAD,    /* REJECT: one of the rows */
-	CLICKHOUSE_SCHEMA, /* the table is not as it was described: look, then HALT */
-	CLICKHOUSE_WRONG,  /* HALT: login, rights, settings */
-};
-enum clickhouse_verdict clickhouse_verdict(int code); /* unknown codes are BUSY */
-
 #endif

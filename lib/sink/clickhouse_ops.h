@@ -8,6 +8,7 @@
 #ifndef SINK_CLICKHOUSE_OPS_H
 #define SINK_CLICKHOUSE_OPS_H
 
+#include "link/clickhouse_code.h"
 #include "link/http.h"
 #include "sink/clickhouse.h"
 #include "sink/sink_ops.h"
