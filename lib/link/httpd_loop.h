@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* httpd_loop.h -- an HTTP/1.1 server on a loop: no thread of its own, answers that stream.
+ *
+ * A request comes to asked() when it is there as a whole; its exchange is answered at
+ * once or later, in one piece or in many. What is written is held until the client takes
+ * it: httpd_flush() says when that is enough, room() when to go on. A client that leaves
+ * is told by gone(). An exchange belongs to its handler from asked() until it is ended,
+ * broken or gone, and not a moment longer. It refuses by itself, in JSON and with a
+ * close, what is no clean request (400), too large (431, 413) or too slow (408), and
+ * more connections than connection_max (the one idle longest goes first, then 503).
+ * TLS is not spoken. */
+#ifndef LINK_HTTPD_LOOP_H
+#define LINK_HTTPD_LOOP_H
+
+#include "link/loop.h"
+#include "wire/http_head.h"
+
+struct httpd_loop;
+struct httpd_exchange;
+
+/* Everything it points to must outlive the server; 0: the default named. */
+struct httpd_loop_options {
+	const char *listen; /* as listen_on() takes it */
+	void (*asked)(void *ctx, struct httpd_exchange *x);
+	void *ctx;
+	size_t head_max;         /* 16 KiB */
+	size_t body_max;         /* 1 MiB */
+	unsigned connection_max; /* 16384 */
+	int64_t request_ms;      /* from its first byte to its last: 15 s */
+	int64_t idle_ms;         /* between requests: 75 s */
+	int64_t stall_ms;        /* an answer of which nothing is taken: 30 s */
+};
+
+/* HALT: an address that is none, or in use. */
+enum fate httpd_loop_open(struct loop *loop, const struct httpd_loop_options *options,
+    struct httpd_loop **ret_server, struct err *err) NODISCARD;
+uint16_t httpd_loop_port(const struct httpd_loop *server);
+/* Accepts nothing more, closes what is idle, and every other connection behind its answer. */
+void httpd_loop_drain(struct httpd_loop *server);
+/* Closes everything; gone() is called for exchanges under way. Accepts NULL. */
+void httpd_loop_close(struct httpd_loop *server);
+
+struct httpd_loop_counts {
+	unsigned connections, exchanges; /* now */
+	uint64_t accepted, turned_away, requests, refused, timed_out, left_early;
+};
+struct httpd_loop_counts httpd_loop_counts(const struct httpd_loop *server);
+
+/* --- the request; the head is alive during asked() --- */
+
+const struct http_head *httpd_head(const struct httpd_exchange *x);
+/* The body becomes the caller's; once. */
+struct buf httpd_take_body(struct httpd_exchange *x);
+
+/* --- the answer --- */
+
+struct httpd_owner {
+	void (*room)(void *ctx); /* after httpd_flush() said false; NULL: never needed */
+	void (*gone)(void *ctx); /* the exchange has ended without its answer */
+};
+/* For who does not answer during asked(). */
+void httpd_own(struct httpd_exchange *x, const struct httpd_owner *owner, void *ctx);
+
+/* Begins it; content_type is a text that stays. */
+void httpd_begin(struct httpd_exchange *x, unsigned status, const char *content_type);
+/* One more header, before anything was flushed; short ones (all of them: 300 bytes). */
+void httpd_add_header(struct httpd_exchange *x, const char *name, struct slice value);
+/* Where the body is appended; look it up again after each call. */
+struct buf *httpd_out(struct httpd_exchange *x);
+/* Of what httpd_out() holds, the bytes that the handler wrote since the last flush. */
+size_t httpd_pending(const struct httpd_exchange *x);
+/* Sends what has been written, in a chunk: from now on the length is open and the status
+ * is out. false: the client is behind by HTTPD_BEHIND_MAX bytes; wait for room(). */
+bool httpd_flush(struct httpd_exchange *x);
+bool httpd_flushed(const struct httpd_exchange *x); /* the status is out */
+enum { HTTPD_BEHIND_MAX = 256 << 10, HTTPD_BEHIND_MORE = 64 << 10, HTTPD_TRAILER_MAX = 200 };
+/* The end. trailer: "Name: value" for an answer that was flushed; NULL: none. */
+void httpd_end(struct httpd_exchange *x, const char *trailer);
+/* Closes the connection, so that the client sees that the answer is not whole. */
+void httpd_break(struct httpd_exchange *x);
+/* All of it at once. */
+void httpd_answer(
+    struct httpd_exchange *x, unsigned status, const char *content_type, struct slice body);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "link/httpd_loop.h"
+
+/* A server and a client on one thread: the client looks while the loop turns. */
+struct world {
+	struct loop *loop;
+	struct httpd_loop *server;
+	struct httpd_exchange *held; /* of /hold */
+	size_t sent;                 /* of /long: bytes written */
+	bool behind, gone;
+	struct buf got;
+	int fd;
+};
+
+enum { LONG_BYTES = 8 << 20, PIECE = 16 << 10 };
+
+static void
+write_long(struct world *w)
+{
+	char piece[PIECE];
+
+	memset(piece, 'x', sizeof piece); /* no NUL: the test looks with strstr() */
+	while (w->sent < LONG_BYTES) {
+		buf_put(httpd_out(w->held), piece, PIECE);
+		w->sent += PIECE;
+		if (!httpd_flush(w->held)) {
+			w->behind = true;
+			return;
+		}
+	}
+	httpd_end(w->held, "Sluice-Error: none");
+	w->held = NULL;
+}
+
+static void
+on_room(void *ctx)
+{
+	write_long(ctx);
+}
+
+static void
+on_gone(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->gone = true;
+	w->held = NULL;
+}
+
+static const struct httpd_owner owner = { on_room, on_gone };
+
+static void
+asked(void *ctx, struct httpd_exchange *x)
+{
+	struct world *w = ctx;
+	struct slice path = httpd_head(x)->path;
+	struct buf body = httpd_take_body(x);
+
+	if (slice_eq(path, SLICE("/hold")) || slice_eq(path, SLICE("/long"))) {
+		w->held = x;
+		httpd_own(x, &owner, w);
+		httpd_begin(x, 200, "text/plain");
+		if (slice_eq(path, SLICE("/long")))
+			write_long(w);
+	} else {
+		httpd_begin(x, 200, "text/plain");
+		buf_slice(httpd_out(x), path);
+		buf_byte(httpd_out(x), ':');
+		buf_slice(httpd_out(x), buf_view(&body));
+		httpd_end(x, NULL);
+	}
+	buf_finish(&body);
+}
+
+static void
+client_open(struct world *w)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons(httpd_loop_port(w->server)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int size = 64 << 10;
+
+	w->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	assert_int_equal(connect(w->fd, (struct sockaddr *)&at, sizeof at), 0);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct httpd_loop_options options = { .listen = "127.0.0.1:0",
+		.asked = asked,
+		.ctx = w,
+		.head_max = 1000,
+		.body_max = 100,
+		.connection_max = 2,
+		.request_ms = 50,
+		.idle_ms = 60000 };
+	struct err err;
+
+	assert_non_null(w);
+	assert_int_equal(loop_new(&w->loop, &err), FATE_DONE);
+	assert_int_equal(httpd_loop_open(w->loop, &options, &w->server, &err), FATE_DONE);
+	client_open(w);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	httpd_loop_close(w->server);
+	loop_free(w->loop);
+	(void)close(w->fd);
+	buf_finish(&w->got);
+	free(w);
+	return 0;
+}
+
+static void
+say(struct world *w, const char *text)
+{
+	assert_int_equal(send(w->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Turns until what has come holds the text, or the server closed. */
+static const char *
+wait_for(struct world *w, const char *text)
+{
+	char part[64 << 10];
+	int64_t until_ms = clock_mono_ms() + 5000;
+
+	while (clock_mono_ms() < until_ms && !(text && strstr(buf_str(&w->got), text))) {
+		ssize_t n;
+
+		loop_run(w->loop, 5);
+		n = recv(w->fd, part, sizeof part, MSG_DONTWAIT);
+		if (n == 0)
+			return buf_str(&w->got);
+		if (n > 0)
+			buf_put(&w->got, part, (size_t)n);
+	}
+	assert_true(text != NULL && clock_mono_ms() < until_ms);
+	return buf_str(&w->got);
+}
+
+static void
+requests_come_in_one_piece_or_byte_by_byte(void **state)
+{
+	struct world *w = *state;
+	static const char post[] = "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxy";
+	static const char parts[] =
+	    "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "1\r\nz\r\n0\r\n\r\n";
+
+	say(w, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(wait_for(w, "/a:"), "Content-Length: 3\r\n\r\n/a:"));
+	for (size_t i = 0; i < sizeof post - 1; i++) {
+		assert_int_equal(send(w->fd, post + i, 1, 0), 1);
+		loop_run(w->loop, 0);
+	}
+	(void)wait_for(w, "/b:xy");
+	for (size_t i = 0; i < sizeof parts - 1; i++) {
+		assert_int_equal(send(w->fd, parts + i, 1, 0), 1);
+		loop_run(w->loop, 0);
+	}
+	(void)wait_for(w, "/c:z");
+	assert_int_equal(httpd_loop_counts(w->server).requests, 3);
+	assert_int_equal(httpd_loop_counts(w->server).accepted, 1);
+}
+
+static void
+requests_behind_one_another_are_answered_in_order(void **state)
+{
+	struct world *w = *state;
+	const char *got;
+
+	say(w, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /hold HTTP/1.1\r\nHost: h\r\n\r\n"
+	       "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+	(void)wait_for(w, "/1:");
+	while (!w->held)
+		loop_run(w->loop, 5);
+	assert_null(strstr(buf_str(&w->got), "/3:"));
+	buf_cstr(httpd_out(w->held), "held");
+	httpd_end(w->held, NULL);
+	got = wait_for(w, "/3:");
+	assert_true(strstr(got, "/1:") < strstr(got, "held"));
+	assert_true(strstr(got, "held") < strstr(got, "/3:"));
+}
+
+static void
+a_slow_client_holds_the_writer_back(void **state)
+{
+	struct world *w = *state;
+	struct http_chunks chunks = { 0 };
+	struct http_trouble trouble;
+	struct buf body = { 0 };
+	const char *at;
+	size_t used;
+
+	say(w, "GET /long HTTP/1.1\r\nHost: h\r\n\r\n");
+	while (!w->behind)
+		loop_run(w->loop, 5);
+	for (int i = 0; i < 20; i++)
+		loop_run(w->loop, 1);
+	assert_true(w->sent < LONG_BYTES); /* it waits */
+	w->got.len = 0;
+	(void)wait_for(w, "none\r\n\r\n");
+	at = strstr(buf_str(&w->got), "\r\n\r\n") + 4;
+	assert_int_equal(
+	    http_chunks_read(&chunks, slice_of(at, w->got.len - (size_t)(at - w->got.p)), &body,
+		LONG_BYTES, &used, &trouble),
+	    HTTP_READY);
+	assert_int_equal(body.len, LONG_BYTES);
+	buf_finish(&body);
+}
+
+static void
+a_client_that_leaves_is_told_of(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	while (!w->held)
+		loop_run(w->loop, 5);
+	(void)close(w->fd);
+	for (int i = 0; i < 400 && !w->gone; i++)
+		loop_run(w->loop, 5);
+	assert_true(w->gone);
+	assert_int_equal(httpd_loop_counts(w->server).connections, 0);
+	client_open(w);
+}
+
+/* Sends text and expects the status, in JSON, and a close. */
+static void
+refused(struct world *w, const char *text, const char *status)
+{
+	const char *got;
+
+	(void)close(w->fd);
+	client_open(w);
+	w->got.len = 0;
+	say(w, text);
+	got = wait_for(w, NULL);
+	assert_int_equal(strncmp(got + 9, status, 3), 0);
+	assert_non_null(strstr(got, "application/json"));
+	assert_non_null(strstr(got, "Connection: close"));
+	assert_non_null(strstr(got, "{\"error\":{\"code\":\"HTTP\""));
+}
+
+static void
+what_is_no_clean_request_is_refused_in_json(void **state)
+{
+	struct world *w = *state;
+	char giant[1200];
+
+	(void)snprintf(giant, sizeof giant, "GET / HTTP/1.1\r\nHost: h\r\nX: %01100d\r\n", 1);
+	refused(w, "nonsense\r\n\r\n", "400");
+	refused(w, "GET / HTTP/1.1\nHost: h\n\n", "400");
+	refused(w,
+	    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n",
+	    "400");
+	refused(w, giant, "431");
+	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n", "413");
+	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
+	    "413");
+	refused(w, "GET / HTTP/1.1\r\nHost", "408");
+	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab", "408");
+}
+
+static void
+the_oldest_idle_connection_gives_way(void **state)
+{
+	struct world *w = *state, other = { .server = w->server }, third = other;
+	char c;
+
+	say(w, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	(void)wait_for(w, "/a:");
+	client_open(&other);
+	loop_run(w->loop, 50);
+	client_open(&third);
+	for (int i = 0; i < 20; i++)
+		loop_run(w->loop, 5);
+	assert_int_equal(httpd_loop_counts(w->server).connections, 2);
+	assert_int_equal(recv(w->fd, &c, 1, MSG_DONTWAIT), 0);
+	(void)close(other.fd);
+	(void)close(third.fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    requests_come_in_one_piece_or_byte_by_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    requests_behind_one_another_are_answered_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_slow_client_holds_the_writer_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_client_that_leaves_is_told_of, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_is_no_clean_request_is_refused_in_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_oldest_idle_connection_gives_way, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
