@@ -49,6 +49,7 @@ $(OUT)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<" &&) $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter tests/%,$<),-Wno-write-strings) -c -o $@ $<
 $(OUT)/lib/work/statements.o: $(wildcard sql/*/*.sql)
+$(OUT)/lib/work/router_page.o: cmd/router/openapi.json
 $(OUT)/lib/sink/leaderboard_script.o: lib/sink/leaderboard.lua
 $(LIB_A): $(LIB_O)
 	@rm -f $@

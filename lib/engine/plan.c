@@ -131,6 +131,7 @@ measure(struct maker *m)
 	struct plan *p = m->plan;
 
 	p->table_count = (unsigned)f->table_count;
+	p->param_count = (size_t)f->param_max;
 	p->aggregate = f->groupings > 0;
 	for (size_t i = 0; i < f->table_count; i++)
 		p->rows += f->tables[i]->table->row_estimate;
@@ -208,5 +209,6 @@ plan_free(struct plan *plan)
 	for (size_t i = 0; i < REGISTRY_ENGINES_MAX; i++)
 		free(plan->sql[i]);
 	free(plan->columns);
+	free(plan->tables);
 	free(plan);
 }

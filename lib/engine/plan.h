@@ -52,6 +52,10 @@ struct plan {
 	int home;            /* where the first table lives; ENGINE_NONE */
 	bool explain, aggregate, governed;
 	unsigned table_count;
+	size_t param_count; /* the highest $n */
+	/* Every table that it names, read or written; of the registry. */
+	const struct registry_table **tables;
+	size_t tables_named;
 	int64_t rows;                    /* of all tables together */
 	double score;                    /* complexity */
 	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "engine/plan_make.h"
 
 static const struct registry_policy *
@@ -68,9 +70,32 @@ note_policies(struct maker *m)
 	}
 }
 
+/* For the audit: once each. */
+static void
+keep_tables(struct maker *m)
+{
+	size_t count = m->facts.table_count + m->facts.written_count;
+	struct plan *p = m->plan;
+
+	p->tables = calloc(count + 1, sizeof *p->tables);
+	must(p->tables);
+	for (size_t i = 0; i < count; i++) {
+		const struct registry_table *t = plan_table(
+		    i < m->facts.table_count ? m->facts.tables[i]
+					     : m->facts.written[i - m->facts.table_count]);
+		size_t k = 0;
+
+		while (k < p->tables_named && p->tables[k] != t)
+			k++;
+		if (k == p->tables_named && t->engines) /* not one that CREATE makes */
+			p->tables[p->tables_named++] = t;
+	}
+}
+
 bool
 plan_authorise(struct maker *m)
 {
+	keep_tables(m);
 	if (m->plan->class == PLAN_WRITE && !may_write(m))
 		return false;
 	if (m->plan->class == PLAN_DDL && !may_define(m))

@@ -171,6 +171,22 @@ check_policies(const struct registry *r, struct yaml_node *root, struct err *err
 }
 
 static enum fate
+read_server(struct registry *r, struct yaml_node *root, struct err *err)
+{
+	struct yaml_node *map = NULL;
+
+	registry_server_defaults(&r->server);
+	TRY(yaml_map(root, "server", YAML_OPTIONAL, &map, err));
+	if (!map)
+		return FATE_DONE;
+	TRY(registry_read_server(&r->server, map, err));
+	if (r->server.anonymous && !registry_role(r, r->server.anonymous))
+		return yaml_error(yaml_get(map, "anonymous"), err, "no role %s here",
+		    r->server.anonymous);
+	return FATE_DONE;
+}
+
+static enum fate
 read_all(struct registry *r, struct err *err)
 {
 	static const char *const routings[] = { "cost", "literal", NULL };
@@ -185,6 +201,7 @@ read_all(struct registry *r, struct err *err)
 	TRY(registry_read_tables(r, tables, err));
 	TRY(read_roles(r, root, err));
 	TRY(check_policies(r, root, err));
+	TRY(read_server(r, root, err));
 	return yaml_check_all_read(root, err);
 }
 

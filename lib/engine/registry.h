@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/registry_server.h"
 #include "link/yaml.h"
 #include "sql/dialect.h"
 
@@ -108,6 +109,7 @@ struct registry {
 	size_t role_count;
 	struct registry_source sources[REGISTRY_SOURCES_MAX];
 	size_t source_count;
+	struct registry_server server;
 	struct arena arena;
 	struct yaml *yaml;
 };

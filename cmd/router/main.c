@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice-router: SQL over HTTP, answered by the engine that fits, with reasons. */
+#include "work/router.h"
+
+int
+main(int argc, char **argv)
+{
+	return router_main(argc, argv);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* router_ops.h -- what the router's files know of each other. Private to router*.c.
+ *
+ * One struct router, one loop, one thread: nothing here takes a lock. A request is an
+ * exchange of httpd_loop.h; a statement lives from its POST until it has ended and, when
+ * it was asked for asynchronously, until its answer was kept long enough. */
+#ifndef WORK_ROUTER_OPS_H
+#define WORK_ROUTER_OPS_H
+
+#include <stdio.h>
+
+#include "engine/decide.h"
+#include "engine/engine.h"
+#include "engine/plan_cache.h"
+#include "link/httpd_loop.h"
+#include "work/router_answer.h"
+#include "work/router_audit.h"
+#include "work/router_fresh.h"
+#include "work/router_history.h"
+#include "work/router_key.h"
+#include "work/router_request.h"
+
+struct statement;
+
+enum { ROUTER_BUCKETS = 1024 };
+
+struct router {
+	struct registry *registry;
+	struct loop *loop;
+	struct httpd_loop *httpd;
+	struct engine *engines[REGISTRY_ENGINES_MAX]; /* NULL: no driver, or not opened */
+	struct plan_cache *plans;
+	struct arena arena; /* scratch of plans */
+	struct router_fresh *fresh;
+	struct loop_note moved;
+	unsigned char token_key[READ_TOKEN_KEY_LEN];
+	struct router_keys *keys;
+	struct router_audit *audit;     /* NULL: none */
+	struct router_history *history; /* NULL: none */
+	char policy_version[17];        /* of the registry's file: hexadecimal */
+	struct statement *by_id[ROUTER_BUCKETS];
+	struct statement *waiting; /* for what their read tokens stand for */
+	unsigned statement_count;
+	int64_t results_bytes; /* of answers that wait to be fetched */
+	char run[17];          /* of ids: hexadecimal, this process' own */
+	uint64_t last_id;
+	bool draining;
+};
+
+/* --- router_api.c --- */
+
+void router_asked(void *ctx, struct httpd_exchange *x);
+
+/* What every answer about an error looks like. */
+struct router_error {
+	unsigned status;
+	const char *code, *message;
+	const char *sqlstate; /* "": none */
+	int64_t position;     /* character of the text, from 1; 0: none */
+	int64_t retry_after_s;
+};
+/* "error":{...} */
+void router_error_write(const struct router_error *error, struct buf *out);
+/* Begins the answer: everything but the last brace. */
+struct buf *router_error_begin(struct httpd_exchange *x, const struct router_error *error);
+void router_refuse(struct httpd_exchange *x, const struct router_error *error);
+void router_refuse_plain(
+    struct httpd_exchange *x, unsigned status, const char *code, const char *message);
+
+/* --- router_statement.c --- */
+
+/* Owns the request from now on, and the exchange until it is answered. */
+void statement_new(struct router *router, struct httpd_exchange *x, struct principal *who,
+    struct router_request *request);
+/* The principal's own statement; NULL: none. */
+struct statement *statement_find(
+    struct router *router, const struct principal *who, struct slice id);
+void statement_show(struct statement *s, struct httpd_exchange *x);
+void statement_show_chunk(struct statement *s, struct httpd_exchange *x, size_t chunk);
+void statement_delete(struct statement *s);
+/* Those that wait for a replica look again. */
+void statements_moved(struct router *router);
+void statements_cancel_all(struct router *router);
+
+/* --- router_explain.c --- */
+
+void router_explain(struct router *router, struct httpd_exchange *x, struct principal *who,
+    const struct router_request *request);
+
+/* --- router_weather.c --- */
+
+/* Everything that decide() is told of the moment. failed: bit set of engines that have
+ * just refused this very statement. */
+void router_weather(struct router *router, const struct plan *plan, unsigned failed,
+    struct weather *ret_weather);
+
+/* --- router_metadata.c --- */
+
+/* Answers a statement about the registry itself. REJECT: not like this. */
+enum fate router_metadata(struct statement *s, struct err *err);
+
+/* --- router_state.c: what there is, as JSON --- */
+
+const char *router_engine_kind(const struct registry_engine *engine);
+void router_lag_write(int64_t lag_ms, struct buf *out); /* ,"lag_ms":... */
+bool router_may_see(const struct registry_role *role, const struct registry_table *t);
+
+void router_engines(struct router *router, struct buf *out);
+void router_tables(struct router *router, const struct registry_role *role, struct buf *out);
+
+/* --- router_print.c: --print-config, secrets masked --- */
+
+void router_print(const struct registry *registry, FILE *out);
+
+/* --- router_metrics.c --- */
+
+void router_metrics_init(struct router *router);
+void router_count_statement(int engine, bool good, int64_t elapsed_us);
+void router_metrics(struct router *router, struct buf *out);
+
+/* --- router_page.c --- */
+
+/* A file that the program carries; false: none of that path. */
+bool router_page(struct httpd_exchange *x, const struct http_head *head);
+struct slice router_openapi(void);
+
+/* --- router_leaderboard.c --- */
+
+/* The first of a board: of the key in Redis, or of the table of that name. */
+void router_leaderboard(struct router *router, struct httpd_exchange *x, struct principal *who,
+    struct slice key, int64_t top);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "work/router_ops.h"
+
+void
+router_weather(
+    struct router *router, const struct plan *plan, unsigned failed, struct weather *ret)
+{
+	*ret = (struct weather){ 0 };
+	for (size_t e = 0; e < router->registry->engine_count; e++) {
+		struct engine_weather *w = &ret->engines[e];
+		struct engine_state state;
+
+		w->lag_ms = LAG_UNKNOWN;
+		w->down = !router->engines[e] || (failed & 1u << e);
+		if (w->down)
+			continue;
+		engine_state(router->engines[e], &state);
+		w->down = state.down;
+		w->breaker_open = state.breaker_open;
+	}
+	if (plan->replicas)
+		router_fresh_weather(router->fresh, plan, clock_wall_ms(), ret);
+}
