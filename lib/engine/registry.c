@@ -181,8 +181,8 @@ read_server(struct registry *r, struct yaml_node *root, struct err *err)
 		return FATE_DONE;
 	TRY(registry_read_server(&r->server, map, err));
 	if (r->server.anonymous && !registry_role(r, r->server.anonymous))
-		return yaml_error(yaml_get(map, "anonymous"), err, "no role %s here",
-		    r->server.anonymous);
+		return yaml_error(
+		    yaml_get(map, "anonymous"), err, "no role %s here", r->server.anonymous);
 	return FATE_DONE;
 }
 
