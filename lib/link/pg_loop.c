@@ -246,7 +246,6 @@ pg_session_over(struct pg_session *s)
 		if (s->in.cap > KEPT_BYTES && s->parsed == s->in.len) {
 			buf_finish(&s->in);
 			s->parsed = 0;
-			pg_session_ready(s);
 		}
 	}
 	if (run.handler)

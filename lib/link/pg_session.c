@@ -391,8 +391,10 @@ read_frames(struct pg_session *s)
 	while (!s->paused) {
 		struct slice rest = slice_of(s->in.p + s->parsed, s->in.len - s->parsed);
 
-		if (pg_frame_next(rest, &frame, &used, &wanted, &s->err) != FATE_DONE)
-			return nonsense(s);
+		struct err err;
+
+		if (pg_frame_next(rest, &frame, &used, &wanted, &err) != FATE_DONE)
+			return lose(s, err.fate, err.code, err.what);
 		if (used == 0) {
 			if (wanted > s->in.cap - s->parsed && wanted > RECEIVE_SIZE)
 				buf_grow(&s->in, wanted - rest.len);
@@ -418,7 +420,8 @@ make_room(struct pg_session *s)
 {
 	struct buf *in = &s->in;
 
-	memmove(in->p, in->p + s->parsed, in->len - s->parsed);
+	if (s->parsed)
+		memmove(in->p, in->p + s->parsed, in->len - s->parsed);
 	in->len -= s->parsed;
 	s->parsed = 0;
 	if (in->cap - in->len < RECEIVE_SIZE / 4)
@@ -464,6 +467,4 @@ pg_session_ready(struct pg_session *s)
 	s->watch = (struct loop_watch){
 		.fd = PQsocket(s->pg->conn), .ready = pg_session_event, .ctx = s
 	};
-	if (s->in.p == NULL)
-		buf_grow(&s->in, RECEIVE_SIZE);
 }

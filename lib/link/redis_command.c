@@ -13,8 +13,8 @@
 
 enum { WORDS_MAX = 16, ARGV_STACK = 64 };
 
-static struct redis_reply
-view(redisReply *r)
+struct redis_reply
+redis_reply_view(struct redisReply *r)
 {
 	struct redis_reply reply = { .handle = r };
 	switch (r->type) {
@@ -36,7 +36,7 @@ struct redis_reply
 redis_reply_item(const struct redis_reply *reply, size_t index)
 {
 	must(reply->kind == REDIS_ARRAY && index < reply->count);
-	return view(((redisReply *)reply->handle)->element[index]);
+	return redis_reply_view(((redisReply *)reply->handle)->element[index]);
 }
 
 void
@@ -135,7 +135,7 @@ redis_next(struct redis *redis, struct redis_reply *ret_reply, struct err *err)
 	if (fate != FATE_DONE)
 		return fate;
 	redis->in_flight--;
-	*ret_reply = view(reply);
+	*ret_reply = redis_reply_view(reply);
 	return FATE_DONE;
 }
 

@@ -7,6 +7,7 @@
 #include "link/redis.h"
 
 struct redisContext;
+struct redisReply;
 
 struct redis_address {
 	char host[256]; /* "" with a path */
@@ -27,6 +28,9 @@ struct redis {
 	uint64_t connection_count;
 	size_t in_flight; /* appended, not yet answered */
 };
+
+/* Of hiredis' reply, which belongs to the view from now on. */
+struct redis_reply redis_reply_view(struct redisReply *reply);
 
 /* Pure. HALT, without the password in the sentence. */
 enum fate redis_address_parse(

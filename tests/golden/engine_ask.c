@@ -4,7 +4,8 @@
  *
  *   engine_ask REGISTRY ENGINE [POOL [QUEUE]]
  *   {"ask": "id", "sql": "...", "params": ["1", null], "write": true, "deadline_ms": 10000,
- *    "columns": ["a", "b"], "pause_every": 100, "cancel_after": 5, "quiet": true}
+ *    "columns": ["a", "b"], "types": ["int8", "text"], "pause_every": 100, "cancel_after": 5,
+ * "quiet": true}
  *   {"more": "id"}  {"cancel": "id"}  {"state": true}
  *   {"bench": "sql", "params": [], "clients": 1, "count": 1000}
  *
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "engine/engine.h"
+#include "sql/type.h"
 
 enum { ASKS_MAX = 512, PARAMS_MAX = 64, LINE_MAX_BYTES = 1 << 20 };
 
@@ -205,11 +207,22 @@ number(const json_t *command, const char *name, uint64_t otherwise)
 	return n ? (uint64_t)json_integer_value(n) : otherwise;
 }
 
+/* "float8"; NULL: text */
+static struct pgtype
+type_of(const char *name)
+{
+	const struct sql_type *t = sql_type_of_name(name ? name : "text");
+
+	must(t);
+	return sql_type_plain(t->kind);
+}
+
 static void
 do_ask(json_t *command)
 {
 	struct one *o = unused();
 	const json_t *columns = json_object_get(command, "columns");
+	const json_t *types = json_object_get(command, "types");
 	struct engine_end end = { .position = -1, .affected = -1 };
 	struct engine_ask ask = { .sql = json_string_value(json_object_get(command, "sql")),
 		.params = o->params,
@@ -232,7 +245,9 @@ do_ask(json_t *command)
 	ask.param_count = texts(json_object_get(command, "params"), o->params);
 	ask.column_count = json_array_size(columns);
 	for (size_t i = 0; i < ask.column_count; i++)
-		o->columns[i].name = json_string_value(json_array_get(columns, i));
+		o->columns[i] =
+		    (struct plan_column){ .name = json_string_value(json_array_get(columns, i)),
+			    .type = type_of(json_string_value(json_array_get(types, i))) };
 	end.fate = engine_ask(engine, &ask, &o->query, &err);
 	end.err = &err;
 	if (end.fate != FATE_DONE)
@@ -243,18 +258,16 @@ static void
 do_state(void)
 {
 	struct engine_state s;
-	struct rusage usage;
 
 	engine_state(engine, &s);
-	(void)getrusage(RUSAGE_SELF, &usage);
 	buf_printf(&out,
 	    "{\"state\":{\"down\":%s,\"breaker_open\":%s,\"connections\":%u,\"under_way\":%u,"
 	    "\"waiting\":%u,\"asked\":%llu,\"failed\":%llu,\"cancelled\":%llu,\"probe_us\":%"
 	    "lld,"
-	    "\"max_rss_kb\":%ld,\"trouble\":",
+	    "\"trouble\":",
 	    s.down ? "true" : "false", s.breaker_open ? "true" : "false", s.connections,
 	    s.under_way, s.waiting, (unsigned long long)s.asked, (unsigned long long)s.failed,
-	    (unsigned long long)s.cancelled, (long long)s.probe_us, usage.ru_maxrss);
+	    (unsigned long long)s.cancelled, (long long)s.probe_us);
 	quote(s.trouble);
 	buf_cstr(&out, "}}");
 	say();
