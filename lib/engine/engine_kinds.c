@@ -5,7 +5,7 @@ static const struct engine_ops *const drivers[ENGINE_KINDS] = {
 	[ENGINE_POSTGRES] = &engine_postgres,
 	[ENGINE_CLICKHOUSE] = &engine_clickhouse,
 	[ENGINE_REDIS] = &engine_redis,
-	[ENGINE_TRINO] = NULL,
+	[ENGINE_TRINO] = &engine_trino,
 	[ENGINE_DUCKDB] = &engine_duckdb,
 	[ENGINE_DATABRICKS] = NULL,
 };
