@@ -181,6 +181,7 @@ class World:
         self.name = f"board-{uuid.uuid4().hex[:8]}"
         self.window, self.bucket, self.top, self.scores = window, bucket, top, scores
         self.boards = {f"{self.name}:{m}": m for m in members}
+        self.windows = {}  # of boards whose window is another
         self.rows, self.counts, self.ends = {}, [0] * PARTITIONS, [0] * PARTITIONS
         self.random = random.Random(int(os.environ.get("SLUICE_SEED", "1")) if seed is None else seed)
         self.history = collections.deque(maxlen=500)
@@ -203,7 +204,7 @@ class World:
         (self.folder / "board.sql").write_text("SELECT id, member, kind AS event_type, at, note, ratio FROM rows\n")
 
     def write_pipeline(self, url, batch_rows, score):
-        boards = "".join(BOARD.format(key=key, member=member, score=score, window=self.window, bucket=self.bucket,
+        boards = "".join(BOARD.format(key=key, member=member, score=score, window=self.windows.get(key, self.window), bucket=self.bucket,
                                       top=self.top)
                          for key, member in self.boards.items())
         self.file.write_text(PIPELINE.format(
@@ -303,7 +304,7 @@ class World:
         return int(watermark or 0), dict(members)
 
     def expected(self, key, watermark, number=float):
-        low, high = watermark - (self.window - self.bucket) * 1000, watermark + self.bucket * 1000
+        low, high = watermark - (self.windows.get(key, self.window) - self.bucket) * 1000, watermark + self.bucket * 1000
         sums = {}
         for row in self.rows.values():
             if row is None or row[0] is None or row[1] is None or not low <= row[1] < high:

@@ -48,6 +48,23 @@ def test_updates_deletes_late_and_future_rows_are_exact(make):
     assert worker.stop() == 0
 
 
+def test_boards_of_several_windows_in_one_worker(make, server):
+    """Ten minutes of members beside an hour of kinds: each its own sums, over the same rows."""
+    world = make(members=("member", "event_type"))
+    long = list(world.boards)[1]
+    world.windows[long] = 3600
+    world.write_pipeline(server.url, 500, SCORE)
+    world.worker()
+    world.send_some(3000, behind_s=4000)
+    assert world.exact()
+    shown = sum(world.read(long)[1].values())
+    world.send_some(1000, deletes=0.5)
+    server.set_clock(900)
+    world.exact()
+    short = next(iter(world.boards))
+    assert world.read(short)[1] == {} and 0 < sum(world.read(long)[1].values()) != shown
+
+
 def test_the_board_empties_when_idle_and_future_rows_enter_in_time(make):
     world = make(window=4, bucket=1)
     world.worker()
