@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluice-http on a real Kafka: faults 31 and 32, order a key.
-Kills and a receiver that is away: tests/fault/test_http_kill.py."""
+Kills and a receiver that is away: tests/fault."""
 import collections
 import datetime
 import email.utils

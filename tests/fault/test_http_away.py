@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A receiver that is away for a while, then busy: sluice-http waits, and does not hammer."""
+import os
+import random
+import time
+
+import pytest
+
+from webhooks import Receiver, Webhooks, wait_for
+
+DOWN_S = 60 if os.environ.get("SLUICE_FAULT_N") else 5  # make fault: the long form
+NETWORK = 'sluice_http_answers_total{class="network"}'
+
+
+@pytest.mark.slow
+def test_http_down(tmp_path, seed):
+    """Nobody there for a minute, then 429 with Retry-After, then up: nothing lost, nothing hammered."""
+    dice, receiver = random.Random(seed), Receiver(tmp_path)
+    pipeline = Webhooks(tmp_path, receiver.url, pause_max="2s")
+    try:
+        for _ in range(2000):
+            pipeline.change(dice.randrange(100), op="u")
+        pipeline.flush()
+        pipeline.start()
+        pipeline.waits("127.0.0.1")
+        began, before = time.monotonic(), pipeline.metric(NETWORK)
+        wait_for("the time without a receiver", DOWN_S + 10, lambda: time.monotonic() - began >= DOWN_S)
+        asked, passed = pipeline.metric(NETWORK) - before, time.monotonic() - began
+        assert passed / 2 - 2 <= asked <= 1 + passed / 0.2, "probes are at least 0.2 s apart and at most 2 s"
+        assert pipeline.process.poll() is None, pipeline.tail()
+        began = time.monotonic()
+        receiver.start([{"status": 429, "retry_after": "2", "times": 0}])
+        wait_for("three refusals", 30, lambda: receiver.stats()["requests"] >= 3)
+        stats, passed = receiver.stats(), time.monotonic() - began
+        assert stats["answered_error"] <= 1 + passed / 2, "requests went out before Retry-After had passed"
+        assert stats["events"] == 0
+        receiver.script([])
+        pipeline.caught_up(90)
+        stats = receiver.stats()
+        assert stats["distinct"] == 2000 and set(receiver.ids()) == set(pipeline.sent)
+        assert stats["order_violations"] == 0
+        assert pipeline.dead_letters() == []
+        assert pipeline.stop() == 0
+    finally:
+        pipeline.close()
+        if receiver.process and receiver.process.poll() is None:
+            receiver.stop()
