@@ -42,7 +42,7 @@ header(const struct httpd_request *request, const char *name)
 	return slice_str(httpd_header(request, name));
 }
 
-/* What the delivery says of itself. id is empty when the headers name none. */
+/* A change that was delivered. */
 struct delivery {
 	struct slice id;
 	struct slice key; /* table and key, or empty */
@@ -50,25 +50,66 @@ struct delivery {
 };
 
 static bool
-read_delivery(struct receiver *r, const struct httpd_request *request, struct delivery *ret)
+is_array(struct slice raw)
 {
-	struct slice raw, version;
+	return json_kind_of(raw) == JSON_ARRAY;
+}
+
+/* An object, or an array of them. */
+static bool
+holds_changes(struct slice raw)
+{
+	struct json_walk walk;
+
+	if (!is_array(raw))
+		return json_kind_of(raw) == JSON_OBJECT;
+	for (walk = json_walk(raw); json_next(&walk);)
+		if (json_kind_of(walk.value) != JSON_OBJECT)
+			return false;
+	return true;
+}
+
+/* The headers' id and the body; false when there is none, or no changes. */
+static bool
+read_request(const struct httpd_request *request, struct slice *ret_id, struct slice *ret_raw)
+{
 	struct err err;
 
-	*ret = (struct delivery){ .id = header(request, "webhook-id") };
-	if (ret->id.len == 0)
-		ret->id = header(request, "Idempotency-Key");
-	if (ret->id.len == 0 || json_check(request->body, &raw, &err) != FATE_DONE ||
-	    json_kind_of(raw) != JSON_OBJECT)
-		return false;
+	*ret_id = header(request, "webhook-id");
+	if (ret_id->len == 0)
+		*ret_id = header(request, "Idempotency-Key");
+	return ret_id->len > 0 && json_check(request->body, ret_raw, &err) == FATE_DONE &&
+	       holds_changes(*ret_raw);
+}
+
+/* An object's member when it is of that kind, or an empty slice. */
+static struct slice
+member(struct slice object, const char *name, enum json_kind kind)
+{
+	struct slice value = json_member(object, slice_str(name));
+
+	return value.p && json_kind_of(value) == kind ? value : (struct slice){ 0 };
+}
+
+/* What a change says of itself, bare or within a CloudEvent. */
+static struct delivery
+read_change(struct receiver *r, struct slice id, struct slice raw)
+{
+	struct delivery d = { .id = id };
+	struct slice version;
+
+	if (is_array(raw)) /* of things without ids: nothing is known of their keys */
+		return d;
+	if (member(raw, "specversion", JSON_STRING).p && member(raw, "data", JSON_OBJECT).p)
+		raw = member(raw, "data", JSON_OBJECT);
 	version = json_member(raw, SLICE("version"));
+	if (!version.p || !slice_u64(version, &d.version))
+		return d;
 	r->key.len = 0;
-	if (version.p && slice_u64(version, &ret->version)) {
-		buf_slice(&r->key, json_member(raw, SLICE("table")));
-		buf_slice(&r->key, json_member(raw, SLICE("key")));
-		ret->key = buf_view(&r->key);
-	}
-	return true;
+	buf_slice(&r->key, json_member(raw, SLICE("table")));
+	buf_slice(&r->key, json_member(raw, SLICE("key")));
+	d.key = buf_view(&r->key);
+	return d;
 }
 
 static bool
@@ -80,9 +121,9 @@ signed_well(struct receiver *r, const struct httpd_request *request)
 			       clock_wall_ms() / 1000) == WEBHOOK_GOOD;
 }
 
-/* Notes a delivery that is answered well, or that is closed after it was read. */
+/* False: there is no room for it. */
 static bool
-process(struct receiver *r, const struct delivery *delivery)
+note(struct receiver *r, const struct delivery *delivery)
 {
 	enum book_verdict verdict =
 	    receiver_book_note(r->book, delivery->id, delivery->key, delivery->version);
@@ -97,6 +138,45 @@ process(struct receiver *r, const struct delivery *delivery)
 	case BOOK_NEW: r->stats.distinct++; break;
 	}
 	r->stats.events++;
+	return true;
+}
+
+/* An array's changes have ids of their own; empty: this one has none. */
+static struct slice
+own_id(struct slice raw)
+{
+	struct slice id = member(raw, "id", JSON_STRING);
+
+	return id.p ? json_inner(id) : id;
+}
+
+static bool
+each_has_an_id(struct slice raw)
+{
+	struct json_walk walk;
+
+	for (walk = json_walk(raw); json_next(&walk);)
+		if (own_id(walk.value).len == 0)
+			return false;
+	return true;
+}
+
+/* Notes what is answered well, or closed after it was read. */
+static bool
+process(struct receiver *r, struct slice id, struct slice raw)
+{
+	struct delivery delivery;
+	struct json_walk walk;
+
+	if (!is_array(raw) || !each_has_an_id(raw)) {
+		delivery = read_change(r, id, raw);
+		return note(r, &delivery);
+	}
+	for (walk = json_walk(raw); json_next(&walk);) {
+		delivery = read_change(r, own_id(walk.value), walk.value);
+		if (!note(r, &delivery))
+			return false;
+	}
 	return true;
 }
 
@@ -121,20 +201,21 @@ deliver(
     struct receiver *r, const struct httpd_request *request, struct httpd_response *response)
 {
 	struct script_step step = { .status = 204 };
-	struct delivery delivery;
+	struct slice id, raw;
 
 	if (!signed_well(r, request)) {
 		r->stats.bad_signature++;
 		say(response, 401, "the signature is wrong or too old\n");
 		return;
 	}
-	if (!read_delivery(r, request, &delivery)) {
-		say(response, 400, "webhook-id and a JSON object as body are expected\n");
+	if (!read_request(request, &id, &raw)) {
+		say(response, 400,
+		    "webhook-id and a JSON object, or an array of them, are expected\n");
 		return;
 	}
 	(void)script_next(&r->script, request->body, &step);
 	follow(&step, response);
-	if (step.status < 300 && !process(r, &delivery))
+	if (step.status < 300 && !process(r, id, raw))
 		say(response, 507, "no room for more ids: POST /reset\n");
 }
 

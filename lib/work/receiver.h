@@ -3,9 +3,10 @@
  *
  * POST to its path is a delivery: the signature is checked, the id (webhook-id, or
  * Idempotency-Key) is looked up, a first arrival's version is compared with its key's
- * last. GET /stats and GET /ids tell what came, POST /script says how to answer,
- * POST /reset forgets. What is answered with 2xx, or closed after it was read, counts
- * as processed; what is refused leaves no trace but a counter. Handlers lock. */
+ * last. Of an array each change has an id of its own, and CloudEvents are looked into. GET
+ * /stats and GET /ids tell what came, POST /script says how to answer, POST /reset forgets.
+ * What is answered with 2xx, or closed after it was read, counts as processed; what is refused
+ * leaves no trace but a counter. Handlers lock. */
 #ifndef WORK_RECEIVER_H
 #define WORK_RECEIVER_H
 

@@ -78,6 +78,21 @@ def test_cloudevents(hooks, batch):
     assert "t0ken" not in pipeline.log.read_text()
 
 
+@pytest.mark.parametrize("options", [{"batch_rows_max": 20}, {"format": "cloudevents"}, {"format": "cloudevents", "batch_rows_max": 20}])
+def test_the_receiver_reads_every_form(hooks, receiver, options):
+    """sluice-receiver counts each change of an array and of an event, and sees its key's order."""
+    pipeline = hooks(receiver.url, lanes=4, **options)
+    ids = [pipeline.change(k % 30, op="u") for k in range(300)]
+    pipeline.start()
+    pipeline.caught_up()
+    stats = receiver.stats()
+    assert set(receiver.ids()) == set(ids) and stats["distinct"] == stats["events"] == 300
+    assert stats["order_violations"] == 0 and (stats["requests"] < 300) == ("batch_rows_max" in options)
+    pipeline.change(7, op="u", version=1, **{"sluice.replay": "1"})  # an old one, replayed
+    pipeline.caught_up()
+    assert receiver.stats()["order_violations"] == 1
+
+
 def test_batches_halve_what_is_refused(hooks):
     """Arrays in order a key; a poison row alone is a dead letter, each item has its own id."""
     pipeline, server = hooks(lambda n, r: 422 if b'"poison"' in r["body"] else 200, batch_rows_max=20, lanes=2)

@@ -179,6 +179,49 @@ receiver_counts_what_it_processed(void **state)
 }
 
 static void
+receiver_looks_into_arrays_and_events(void **state)
+{
+	struct receiver *receiver = start(NULL);
+	struct http_response r = { 0 };
+	struct receiver_stats stats;
+
+	(void)state;
+	assert_int_equal(ask(receiver, "/events", "one",
+			     "[{\"id\":\"a\",\"key\":1,\"version\":5},{\"id\":\"b\",\"key\":1,"
+			     "\"version\":6},"
+			     "{\"id\":\"c\",\"key\":2,\"version\":1}]",
+			     &r),
+	    204);
+	assert_int_equal(ask(receiver, "/events", "two",
+			     "[{\"id\":\"c\",\"key\":2,\"version\":1},{\"id\":\"d\",\"key\":1,"
+			     "\"version\":4}]",
+			     &r),
+	    204);
+	receiver_stats(receiver, &stats);
+	assert_int_equal(stats.events, 5);
+	assert_int_equal(stats.distinct, 4);
+	assert_int_equal(stats.duplicates, 1);
+	assert_int_equal(stats.order_violations, 1);
+	assert_int_equal(ask(receiver, "/events", "e",
+			     "{\"id\":\"e\",\"specversion\":\"1.0\",\"data\":{\"key\":2,"
+			     "\"version\":0}}",
+			     &r),
+	    204);
+	assert_int_equal(
+	    ask(receiver, "/events", "f", "{\"specversion\":\"1.0\",\"data\":7}", &r), 204);
+	assert_int_equal(ask(receiver, "/events", "g", "[{\"id\":7},{}]", &r), 204);
+	assert_int_equal(ask(receiver, "/events", "h", "[7]", &r), 400);
+	assert_int_equal(ask(receiver, "/events", "i", "7", &r), 400);
+	assert_int_equal(ask(receiver, "/events", "j", "[]", &r), 204);
+	receiver_stats(receiver, &stats);
+	assert_int_equal(stats.order_violations, 2);
+	assert_int_equal(ask(receiver, "/ids", NULL, NULL, &r), 200);
+	assert_string_equal(buf_str(&r.body), "a\nb\nc\nd\ne\nf\ng\n");
+	http_response_finish(&r);
+	receiver_stop(receiver);
+}
+
+static void
 receiver_stalls_in_the_middle(void **state)
 {
 	struct receiver *receiver = start(NULL);
@@ -244,6 +287,7 @@ main(void)
 		cmocka_unit_test(script_answers_in_order),
 		cmocka_unit_test(script_refuses_nonsense),
 		cmocka_unit_test(receiver_counts_what_it_processed),
+		cmocka_unit_test(receiver_looks_into_arrays_and_events),
 		cmocka_unit_test(receiver_stalls_in_the_middle),
 		cmocka_unit_test(receiver_refuses_unsigned),
 		cmocka_unit_test(receiver_names_the_taken_port),
