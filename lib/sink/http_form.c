@@ -89,11 +89,12 @@ http_open_assign(struct http_open *open, const struct sink_part *parts, size_t c
 		struct http_open_part *part = &open->parts[i];
 
 		part->partition = parts[i].partition;
-		if (parts[i].frozen.end <= parts[i].committed ||
-		    strcmp(parts[i].frozen.form, form) != 0)
+		if (!is_open(&parts[i]) || strcmp(parts[i].frozen.form, form) != 0)
 			continue;
 		part->first = parts[i].frozen.first;
-		part->said = part->want = parts[i].frozen.end;
+		part->said = part->want = part->owed = parts[i].frozen.end;
+		if (part->owed > parts[i].end)
+			part->owed = parts[i].end;
 	}
 	return FATE_DONE;
 }
@@ -120,10 +121,15 @@ http_open_add(struct http_open *open, int32_t partition, int64_t offset, int64_t
 	open->near = (size_t)(part - open->parts);
 	open->used_ms = now_ms;
 	open->idle = false;
-	if (offset < part->want)
+	if (part->top <= part->said && offset >= part->said)
+		open->short_count++;
+	part->top = offset + 1;
+	if (part->top >= part->owed)
+		part->owed = 0; /* all of it has come */
+	if (offset < part->want - HTTP_FORM_AHEAD / 2)
 		return;
 	if (part->want == part->said)
-		open->short_count++;
+		open->want_count++;
 	part->first = offset;
 	part->want = offset + 1 + HTTP_FORM_AHEAD;
 }
@@ -132,7 +138,7 @@ bool
 http_open_any(const struct http_open *open)
 {
 	for (size_t i = 0; i < open->count; i++)
-		if (open->parts[i].said > 0)
+		if (open->parts[i].said > open->parts[i].owed)
 			return true;
 	return false;
 }
@@ -156,18 +162,18 @@ http_open_range(const struct http_open *open, int32_t partition, size_t pending,
 {
 	const struct http_open_part *part = part_find(open, partition);
 
-	if (!part || part->want == 0 || quiet(open, pending))
+	if (!part)
 		return false;
 	ret_range->first = part->first;
-	ret_range->end = part->want;
-	return true;
+	ret_range->end = quiet(open, pending) ? part->owed : part->want;
+	return ret_range->end > 0;
 }
 
 bool
 http_open_changed(const struct http_open *open, size_t pending)
 {
 	if (!quiet(open, pending))
-		return open->short_count > 0;
+		return open->want_count > 0;
 	return http_open_any(open);
 }
 
@@ -175,9 +181,11 @@ void
 http_open_told(struct http_open *open, size_t pending)
 {
 	for (size_t i = 0; i < open->count; i++) {
+		struct http_open_part *part = &open->parts[i];
+
 		if (quiet(open, pending))
-			open->parts[i].want = 0;
-		open->parts[i].said = open->parts[i].want;
+			part->want = part->top = part->owed;
+		part->said = part->want;
 	}
-	open->short_count = 0;
+	open->want_count = open->short_count = 0;
 }

@@ -96,11 +96,17 @@ nothing_goes_out_before_the_group_knows(void **state)
 	assert_int_equal(said(&open, 2), 8 + AHEAD);
 	http_open_told(&open, 2);
 	assert_false(http_open_short(&open) || http_open_changed(&open, 2));
+	http_open_add(&open, PARTITION, 6 + AHEAD / 2, 100);
+	assert_false(http_open_changed(&open, 3));
+	http_open_add(&open, PARTITION, 8 + AHEAD / 2, 100); /* half of it is used */
+	assert_true(http_open_changed(&open, 4) && !http_open_short(&open));
 	http_open_add(&open, PARTITION, 7 + AHEAD, 100);
 	assert_false(http_open_short(&open));
-	http_open_add(&open, PARTITION, 8 + AHEAD, 100);
+	http_open_add(&open, PARTITION, 8 + AHEAD, 100); /* all of it is */
 	assert_true(http_open_short(&open));
-	assert_int_equal(said(&open, 3), 9 + 2 * AHEAD);
+	assert_int_equal(said(&open, 5), 9 + AHEAD / 2 + AHEAD);
+	http_open_told(&open, 5);
+	assert_false(http_open_short(&open) || http_open_changed(&open, 5));
 	http_open_finish(&open);
 }
 
@@ -146,7 +152,6 @@ offered(int64_t committed, int64_t frozen_end, int64_t end, bool accept, struct 
 static void
 another_form_is_refused_while_deliveries_are_open(void **state)
 {
-	struct http_open open;
 	struct err err = { 0 };
 
 	(void)state;
@@ -158,10 +163,32 @@ another_form_is_refused_while_deliveries_are_open(void **state)
 	assert_int_equal(offered(7, 100, 50, true, &err), FATE_DONE);
 	assert_int_equal(offered(100, 100, 200, false, &err), FATE_DONE); /* all answered */
 	assert_int_equal(offered(50, 100, 50, false, &err), FATE_DONE);   /* none was there */
-	open = assigned(7, (struct sink_range){ 3, 100, "row-NEW" }, 50, "row-NEW");
-	assert_int_equal(said(&open, 0), 100);
+}
+
+/* A worker that is killed again, before all that was open came to it, forgets nothing. */
+static void
+what_a_worker_before_left_open_stays_known(void **state)
+{
+	struct http_open open = assigned(7, (struct sink_range){ 3, 100, "a" }, 50, "a");
+
+	(void)state;
+	open.idle = true; /* Kafka is slow: nothing has come yet */
+	assert_int_equal(said(&open, 0), 50);
+	assert_true(http_open_changed(&open, 0));
+	http_open_told(&open, 0);
+	assert_false(http_open_changed(&open, 0));
 	http_open_add(&open, PARTITION, 7, 100);
 	assert_false(http_open_short(&open)); /* the group knows */
+	http_open_told(&open, 1);
+	open.idle = true;
+	assert_int_equal(said(&open, 0), 50);
+	http_open_add(&open, PARTITION, 49, 100);
+	http_open_told(&open, 1);
+	open.idle = true;
+	assert_int_equal(said(&open, 0), 0);
+	http_open_finish(&open);
+	open = assigned(50, (struct sink_range){ 3, 100, "a" }, 50, "a"); /* all was answered */
+	assert_int_equal(said(&open, 0), 0);
 	http_open_finish(&open);
 }
 
@@ -173,6 +200,7 @@ main(void)
 		cmocka_unit_test(nothing_goes_out_before_the_group_knows),
 		cmocka_unit_test(it_is_taken_back_when_nothing_is_in_hand),
 		cmocka_unit_test(another_form_is_refused_while_deliveries_are_open),
+		cmocka_unit_test(what_a_worker_before_left_open_stays_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
