@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A receiver that is away for a while, then busy: sluice-http waits, and does not hammer."""
+"""A receiver that is away for a while, then busy: sluice-http waits, and does not hammer; and a worker
+that stands still until others have its partitions."""
 import os
 import random
+import signal
+import subprocess
 import time
 
 import pytest
 
-from webhooks import Receiver, Webhooks, wait_for
+from webhooks import BIN, Receiver, Webhooks, wait_for
 
 DOWN_S = 60 if os.environ.get("SLUICE_FAULT_N") else 5  # make fault: the long form
 NETWORK = 'sluice_http_answers_total{class="network"}'
@@ -45,3 +48,39 @@ def test_http_down(tmp_path, seed):
         pipeline.close()
         if receiver.process and receiver.process.poll() is None:
             receiver.stop()
+
+
+@pytest.mark.slow
+def test_http_zombie(tmp_path, seed):
+    """One stands still with requests in flight, another takes its partitions; then it wakes up."""
+    dice, receiver = random.Random(seed), Receiver(tmp_path).start([{"delay_ms": 20, "times": 0}])
+    pipeline, second = Webhooks(tmp_path, receiver.url), None
+
+    def send():
+        for _ in range(4000):
+            pipeline.change(dice.randrange(300), op="u")
+        pipeline.flush()
+
+    try:
+        send()
+        pipeline.start()
+        wait_for("deliveries", 60, lambda: receiver.stats()["distinct"] > 300, every=0.01)
+        pipeline.process.send_signal(signal.SIGSTOP)
+        with open(tmp_path / "second.log", "wb") as log:
+            second = subprocess.Popen([BIN / "sluice-http", "--pipeline", pipeline.file, "--slot", "1", "--listen", "-"], stderr=log)
+        pipeline.caught_up(90)  # its session has ended
+        pipeline.process.send_signal(signal.SIGCONT)
+        receiver.script([])
+        send()
+        pipeline.caught_up(90)
+        stats = receiver.stats()
+        assert set(receiver.ids()) == set(pipeline.sent) and stats["distinct"] == 8000
+        assert stats["order_violations"] == 0 and stats["duplicates"] <= 4000
+        assert second.poll() is None and pipeline.process.poll() in (None, 3)
+        second.terminate()
+        assert second.wait(timeout=40) == 0
+    finally:
+        pipeline.close()
+        if second and second.poll() is None:
+            second.kill()
+        receiver.stop()
