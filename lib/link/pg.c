@@ -101,6 +101,20 @@ pg_free(struct pg *pg)
 }
 
 void
+pg_set_password(struct pg *pg, const char *password)
+{
+	for (size_t i = 0; i < pg->keyword_count; i++)
+		if (strcmp(pg->keywords[i], "password") == 0) {
+			explicit_bzero(pg->values[i], strlen(pg->values[i]));
+			free(pg->values[i]);
+			/* libpq takes an empty one for none */
+			pg->values[i] = copy_text(password ? password : "");
+			return;
+		}
+	add_keyword(pg, "password", password);
+}
+
+void
 pg_disconnect(struct pg *pg)
 {
 	PQfinish(pg->conn);
@@ -189,7 +203,10 @@ connect_failed(struct pg *pg, struct err *err)
 	char why[ERR_WHAT_SIZE];
 	one_line(why, sizeof why, PQerrorMessage(pg->conn));
 	const char *state = pg_connect_state(why);
-	return err_code(err, pg_fate(state), state, "postgres: %s", why);
+	enum fate fate = pg_fate(state);
+	if (fate == FATE_HALT && pg->connection_count > 0 && strncmp(state, "28", 2) == 0)
+		fate = FATE_RETRY; /* it worked before: it is being changed */
+	return err_code(err, fate, state, "postgres: %s", why);
 }
 
 static enum fate

@@ -81,8 +81,11 @@ enum { PG_PARAMS_MAX = 64 };
 enum fate pg_new(
     const struct pg_options *options, struct pg **ret_pg, struct err *err) NODISCARD;
 void pg_free(struct pg *pg); /* accepts NULL */
+/* What the next connection is made with; the one that stands is kept. NULL: none. */
+void pg_set_password(struct pg *pg, const char *password);
 
-/* Connects if there is no connection; DONE means that one stands (as far as is known). */
+/* Connects if there is no connection; DONE means that one stands (as far as is known). A
+ * login that worked before and is refused now is being changed: RETRY. */
 enum fate pg_connect(struct pg *pg, struct err *err) NODISCARD;
 void pg_disconnect(struct pg *pg);
 bool pg_connected(const struct pg *pg);

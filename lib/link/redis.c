@@ -26,6 +26,30 @@ put_text(char *out, size_t size, const char *text, const char *name, struct err 
 	return FATE_DONE;
 }
 
+static enum fate
+address_read(const struct redis_options *o, struct redis_address *a, struct err *err)
+{
+	enum fate fate = redis_address_parse(o->url, a, err);
+	if (fate == FATE_DONE)
+		fate = put_text(a->user, sizeof a->user, o->user, "user", err);
+	if (fate == FATE_DONE)
+		fate = put_text(a->password, sizeof a->password, o->password, "password", err);
+	return fate;
+}
+
+enum fate
+redis_set_login(struct redis *redis, const struct redis_options *options, struct err *err)
+{
+	struct redis_address now = { .host = "" };
+	enum fate fate = address_read(options, &now, err);
+	if (fate == FATE_DONE) {
+		memcpy(redis->address.user, now.user, sizeof now.user);
+		memcpy(redis->address.password, now.password, sizeof now.password);
+	}
+	explicit_bzero(&now, sizeof now);
+	return fate;
+}
+
 enum fate
 redis_new(const struct redis_options *options, struct redis **ret_redis, struct err *err)
 {
@@ -34,12 +58,7 @@ redis_new(const struct redis_options *options, struct redis **ret_redis, struct 
 	must(r);
 	r->connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 3000;
 	r->command_timeout_ms = o->command_timeout_ms ? o->command_timeout_ms : 5000;
-	struct redis_address *a = &r->address;
-	enum fate fate = redis_address_parse(o->url, a, err);
-	if (fate == FATE_DONE)
-		fate = put_text(a->user, sizeof a->user, o->user, "user", err);
-	if (fate == FATE_DONE)
-		fate = put_text(a->password, sizeof a->password, o->password, "password", err);
+	enum fate fate = address_read(o, &r->address, err);
 	if (fate == FATE_DONE)
 		fate = put_text(
 		    r->client_name, sizeof r->client_name, o->client_name, "client_name", err);
@@ -188,7 +207,13 @@ redis_connect(struct redis *redis, struct err *err)
 		return fate;
 	redis->connection_count++;
 	fate = greet(redis, err);
-	if (fate != FATE_DONE)
-		redis_disconnect(redis);
+	if (fate == FATE_DONE) {
+		redis->greeted = true;
+		return FATE_DONE;
+	}
+	redis_disconnect(redis);
+	if (fate == FATE_HALT && redis->greeted &&
+	    (strcmp(err->code, "WRONGPASS") == 0 || strcmp(err->code, "NOAUTH") == 0))
+		err->fate = fate = FATE_RETRY; /* it worked before: it is being changed */
 	return fate;
 }

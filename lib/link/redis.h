@@ -53,8 +53,13 @@ struct redis_reply {
 enum fate redis_new(
     const struct redis_options *options, struct redis **ret_redis, struct err *err) NODISCARD;
 void redis_free(struct redis *redis); /* accepts NULL */
+/* Whom the next connection logs in as: the options' user and password alone. The one that
+ * stands is kept, as Redis keeps it. HALT when they are too long, and nothing changes. */
+enum fate redis_set_login(
+    struct redis *redis, const struct redis_options *options, struct err *err) NODISCARD;
 
-/* Connects, AUTH, SELECT, CLIENT SETNAME if there is no connection. */
+/* Connects, AUTH, SELECT, CLIENT SETNAME if there is no connection. A login that worked
+ * before and is refused now is being changed: RETRY. */
 enum fate redis_connect(struct redis *redis, struct err *err) NODISCARD;
 void redis_disconnect(struct redis *redis);
 bool redis_connected(const struct redis *redis);

@@ -27,6 +27,7 @@ struct redis {
 	int64_t deadline_ms; /* of the commands in flight */
 	uint64_t connection_count;
 	size_t in_flight; /* appended, not yet answered */
+	bool greeted;     /* a login was taken once */
 };
 
 /* Of hiredis' reply, which belongs to the view from now on. */

@@ -59,7 +59,8 @@ struct clickhouse {
 	struct sink_clickhouse_config config; /* with defaults filled in */
 	bool append;
 	struct http_multi **hosts;
-	size_t host; /* the one in use */
+	size_t host;  /* the one in use */
+	bool greeted; /* a login was taken once */
 	struct exchange question;
 	struct exchange inserts[2]; /* one on its way, one made ready */
 	size_t flying;              /* which of them is the former */
@@ -112,6 +113,9 @@ void clickhouse_forget(void *state);
 
 enum fate server_open(struct clickhouse *ch, struct err *err) NODISCARD;
 void server_close(struct clickhouse *ch);
+/* As sink_secrets: user, password and ca_file. */
+enum fate server_secrets(struct clickhouse *ch, const struct sink_clickhouse_config *config,
+    struct err *err) NODISCARD;
 /* Sends a query with its parameters ({name:Type}); its answer is in ch->question.response.
  * RETRY or HALT; the next host is used next time. */
 enum fate server_query(struct clickhouse *ch, const char *query,

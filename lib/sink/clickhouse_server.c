@@ -37,13 +37,21 @@ on_answer(void *ctx, const struct http_response *response, const struct err *err
 	exchange->open = false;
 }
 
-enum fate
-server_open(struct clickhouse *ch, struct err *err)
+static void
+hosts_free(struct http_multi **hosts, size_t count)
 {
-	const struct sink_clickhouse_config *config = &ch->config;
+	for (size_t i = 0; hosts && i < count; i++)
+		http_multi_free(hosts[i]);
+	free(hosts);
+}
 
-	ch->hosts = calloc(config->url_count, sizeof(struct http_multi *));
-	must(ch->hosts);
+static enum fate
+hosts_new(const struct sink_clickhouse_config *config, struct http_multi ***ret_hosts,
+    struct err *err)
+{
+	struct http_multi **hosts = calloc(config->url_count, sizeof(struct http_multi *));
+
+	must(hosts);
 	for (size_t i = 0; i < config->url_count; i++) {
 		struct http_options options = {
 			.base_url = config->urls[i],
@@ -57,9 +65,43 @@ server_open(struct clickhouse *ch, struct err *err)
 			.upload_max = UPLOAD_MAX,
 		};
 
-		if (http_multi_new(&options, on_answer, NULL, &ch->hosts[i], err) != FATE_DONE)
+		if (http_multi_new(&options, on_answer, NULL, &hosts[i], err) != FATE_DONE) {
+			hosts_free(hosts, config->url_count);
 			return err_wrap(err, "%s", config->urls[i]);
+		}
 	}
+	*ret_hosts = hosts;
+	return FATE_DONE;
+}
+
+enum fate
+server_open(struct clickhouse *ch, struct err *err)
+{
+	return hosts_new(&ch->config, &ch->hosts, err);
+}
+
+/* The insert on its way is waited for; its answer is judged later, as ever. */
+enum fate
+server_secrets(
+    struct clickhouse *ch, const struct sink_clickhouse_config *config, struct err *err)
+{
+	struct sink_clickhouse_config next = ch->config;
+	struct http_multi **hosts = NULL;
+	enum fate fate;
+
+	next.user = config->user;
+	next.password = config->password;
+	next.ca_file = config->ca_file;
+	fate = hosts_new(&next, &hosts, err); /* texts are copied */
+	for (size_t i = 0; i < 2; i++)
+		while (fate == FATE_DONE && ch->inserts[i].open)
+			fate = server_wait(ch, &ch->inserts[i], ASK_STEP_MS, err);
+	if (fate != FATE_DONE) {
+		hosts_free(hosts, ch->config.url_count);
+		return fate;
+	}
+	hosts_free(ch->hosts, ch->config.url_count);
+	ch->hosts = hosts;
 	return FATE_DONE;
 }
 
@@ -74,9 +116,7 @@ exchange_finish(struct exchange *exchange)
 void
 server_close(struct clickhouse *ch)
 {
-	for (size_t i = 0; ch->hosts && i < ch->config.url_count; i++)
-		http_multi_free(ch->hosts[i]);
-	free(ch->hosts);
+	hosts_free(ch->hosts, ch->config.url_count);
 	exchange_finish(&ch->question);
 	exchange_finish(&ch->inserts[0]);
 	exchange_finish(&ch->inserts[1]);
@@ -124,6 +164,12 @@ server_wait(
 	return http_multi_poll(ch->hosts[exchange->host], wait_ms, -1, err);
 }
 
+static bool
+login_refused(int code)
+{
+	return code == 516 || (code >= 192 && code <= 194);
+}
+
 enum fate
 server_judge(struct clickhouse *ch, struct exchange *exchange, struct refusal *ret_refusal,
     struct err *err)
@@ -137,8 +183,12 @@ server_judge(struct clickhouse *ch, struct exchange *exchange, struct refusal *r
 		*err = exchange->err;
 	if (exchange->fate == FATE_REJECT) /* too long an answer says nothing about the rows */
 		fate = err->fate = FATE_RETRY;
-	if (fate == FATE_DONE)
+	if (fate == FATE_DONE) {
+		ch->greeted = true;
 		return FATE_DONE;
+	}
+	if (fate == FATE_HALT && ch->greeted && login_refused(ret_refusal->code))
+		fate = err->fate = FATE_RETRY; /* it worked before: it is being changed */
 	(void)err_wrap(err, "%s", ch->config.urls[exchange->host]);
 	if (fate == FATE_RETRY && ch->host == exchange->host)
 		next_host(ch);

@@ -389,6 +389,14 @@ sink_tick(struct sink *sink, int64_t wall_ms, struct err *err)
 	return err_wrap(err, "sink %s", sink->ops->name);
 }
 
+enum fate
+sink_secrets(struct sink *sink, const void *config, struct err *err)
+{
+	if (!sink->ops->secrets || sink->ops->secrets(sink->state, config, err) == FATE_DONE)
+		return FATE_DONE;
+	return err_wrap(err, "sink %s", sink->ops->name);
+}
+
 int64_t
 sink_replay_ms(const struct sink *sink)
 {

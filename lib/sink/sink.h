@@ -82,6 +82,11 @@ enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCA
 /* The sink has lost or changed its own position: drop all and assign again. */
 bool sink_moved(const struct sink *sink);
 
+/* Takes the secrets and certificates of config, and nothing else of it; what it borrows of
+ * it lives until the next one that is DONE. Blocks until what is in flight is answered. HALT:
+ * they cannot be used, and the sink goes on with those it has. */
+enum fate sink_secrets(struct sink *sink, const void *config, struct err *err) NODISCARD;
+
 /* What the sink waits for while it goes on working, or NULL: for people to read. Valid
  * until the next call. */
 const char *sink_waiting(const struct sink *sink);

@@ -22,6 +22,12 @@ replace_limits(void *state, struct sink_batch_limits *ret_limits)
 	clickhouse_limits(state, ret_limits);
 }
 
+static enum fate
+replace_secrets(void *state, const void *config, struct err *err)
+{
+	return server_secrets(state, config, err);
+}
+
 static void
 replace_close(void *state)
 {
@@ -40,5 +46,6 @@ const struct sink_ops sink_clickhouse = {
 	.forget = clickhouse_forget,
 	.limits = replace_limits,
 	.tick = clickhouse_tick,
+	.secrets = replace_secrets,
 	.close = replace_close,
 };

@@ -424,6 +424,12 @@ append_froze(void *state)
 			a->lanes[i].step = STEP_INSERT;
 }
 
+static enum fate
+append_secrets(void *state, const void *config, struct err *err)
+{
+	return server_secrets(&((struct append *)state)->ch, config, err);
+}
+
 static void
 append_close(void *state)
 {
@@ -450,5 +456,6 @@ const struct sink_ops sink_clickhouse_append = {
 	.freezing = append_freezing,
 	.froze = append_froze,
 	.tick = clickhouse_tick, /* the state begins with its clickhouse */
+	.secrets = append_secrets,
 	.close = append_close,
 };

@@ -23,6 +23,7 @@ enum {
 	PAUSE_MAX_MS = 60000,
 	TRUST_MS = 60000,
 	RESPONSE_MAX = 64 << 10,
+	SETTLE_MS = 100, /* a look at what is in flight */
 	DOUBTS_MAX = 64, /* rows refused in a row: then it is the destination all the same */
 	HEADERS_OWN = 8,
 	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
@@ -46,6 +47,7 @@ static struct metric metrics[] = {
 
 struct state {
 	const struct sink_http_config *config;
+	struct sink_http_config again; /* with other secrets, once they were taken */
 	struct http_multi *multi;
 	struct webhook_keys *keys;
 	struct breaker breaker;
@@ -56,6 +58,7 @@ struct state {
 	char *authorization;     /* the header; NULL: none */
 	char why[ERR_WHAT_SIZE]; /* what the destination last did wrong */
 	unsigned doubts;         /* rows given up for a doubtful answer since the last 2xx */
+	bool still;              /* nothing is sent: what is in flight is waited for */
 	bool halted;
 	struct err halt;
 };
@@ -305,7 +308,7 @@ on_answer(void *ctx, const struct http_response *response, const struct err *err
 		(void)snprintf(s->why, sizeof s->why, "%s", err->what);
 		on_retry_class(s, lane, clock_mono_ms(), -1, false);
 	}
-	if (!s->halted &&
+	if (!s->halted && !s->still &&
 	    breaker_allows(&s->breaker, clock_mono_ms(), http_multi_count(s->multi)) &&
 	    lane_ready(s, lane, clock_mono_ms()))
 		lane_send(s, lane);
@@ -314,9 +317,9 @@ on_answer(void *ctx, const struct http_response *response, const struct err *err
 /* --- the driver --- */
 
 static enum fate
-multi_open(struct state *s, struct err *err)
+multi_open(struct state *s, const struct sink_http_config *c, struct http_multi **ret_multi,
+    struct err *err)
 {
-	const struct sink_http_config *c = s->config;
 	const struct http_options options = { .ca_file = c->ca_file,
 		.cert_file = c->cert_file,
 		.key_file = c->key_file,
@@ -328,7 +331,7 @@ multi_open(struct state *s, struct err *err)
 		.response_max = RESPONSE_MAX,
 		/* an answer's own transfer is given back after its lane sends the next */
 		.connection_max = s->lanes.count + 1 };
-	enum fate fate = http_multi_new(&options, on_answer, s, &s->multi, err);
+	enum fate fate = http_multi_new(&options, on_answer, s, ret_multi, err);
 
 	if (fate == FATE_HALT && !*err->code)
 		(void)snprintf(err->code, sizeof err->code, "CONFIG");
@@ -355,17 +358,17 @@ config_check(const struct sink_http_config *c, struct err *err)
 }
 
 static enum fate
-secrets_open(struct state *s, struct err *err)
+secrets_open(const struct sink_http_config *c, struct webhook_keys **ret_keys,
+    char **ret_authorization, struct err *err)
 {
-	const struct sink_http_config *c = s->config;
-	enum fate fate = c->secrets ? webhook_keys_new(c->secrets, &s->keys, err) : FATE_DONE;
+	enum fate fate = c->secrets ? webhook_keys_new(c->secrets, ret_keys, err) : FATE_DONE;
 
 	if (fate != FATE_DONE)
 		(void)snprintf(err->code, sizeof err->code, "CONFIG");
 	if (fate != FATE_DONE || !c->token)
 		return fate;
-	must(asprintf(&s->authorization, "Authorization: Bearer %s", c->token) > 0);
-	return http_header_check(s->authorization, err);
+	must(asprintf(ret_authorization, "Authorization: Bearer %s", c->token) > 0);
+	return http_header_check(*ret_authorization, err);
 }
 
 static enum fate
@@ -383,12 +386,58 @@ open_sink(void *state, const void *config, struct err *err)
 	    or_default(s->config->pause_max_ms, PAUSE_MAX_MS));
 	fate = config_check(s->config, err);
 	if (fate == FATE_DONE)
-		fate = secrets_open(s, err);
+		fate = secrets_open(s->config, &s->keys, &s->authorization, err);
 	if (fate == FATE_DONE)
 		fate = http_lanes_init(&s->lanes, s->config, err);
 	if (fate == FATE_DONE)
 		http_form(s->config, s->form);
-	return fate == FATE_DONE ? multi_open(s, err) : fate;
+	return fate == FATE_DONE ? multi_open(s, s->config, &s->multi, err) : fate;
+}
+
+/* A request borrows what it is sent with, and its connection was opened with the old
+ * certificates: it is waited for, and the next ones get connections of their own. */
+static enum fate
+settle_down(struct state *s, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	s->still = true;
+	while (fate == FATE_DONE && http_multi_count(s->multi) > 0)
+		fate = http_multi_poll(s->multi, SETTLE_MS, -1, err);
+	s->still = false;
+	return fate;
+}
+
+static enum fate
+take_secrets(void *state, const void *config, struct err *err)
+{
+	struct state *s = state;
+	struct webhook_keys *keys = NULL;
+	char *authorization = NULL;
+	struct http_multi *multi = NULL;
+	enum fate fate = config_check(config, err);
+
+	if (fate == FATE_DONE)
+		fate = secrets_open(config, &keys, &authorization, err);
+	if (fate == FATE_DONE)
+		fate = multi_open(s, config, &multi, err);
+	if (fate == FATE_DONE)
+		fate = settle_down(s, err);
+	if (fate != FATE_DONE) {
+		http_multi_free(multi);
+		webhook_keys_free(keys);
+		free(authorization);
+		return fate;
+	}
+	http_multi_free(s->multi);
+	webhook_keys_free(s->keys);
+	free(s->authorization);
+	s->multi = multi;
+	s->keys = keys;
+	s->authorization = authorization;
+	s->again = *(const struct sink_http_config *)config;
+	s->config = &s->again;
+	return FATE_DONE;
 }
 
 static enum fate
@@ -544,5 +593,6 @@ const struct sink_ops sink_http = {
 	.froze = froze,
 	.tick = tick,
 	.waiting = waiting,
+	.secrets = take_secrets,
 	.close = close_sink,
 };

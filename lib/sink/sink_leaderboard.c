@@ -39,6 +39,23 @@ static struct metric metrics[] = {
 	    "Start of the newest bucket that the first board shows, ms since 1970.", 0 },
 };
 
+static struct redis_options
+login_of(const struct leaderboard_config *c)
+{
+	return (struct redis_options){ .url = c->url,
+		.user = c->user,
+		.password = c->password,
+		.client_name = c->client_name };
+}
+
+static enum fate
+leaderboard_secrets(void *state, const void *config, struct err *err)
+{
+	const struct redis_options options = login_of(config);
+
+	return redis_set_login(((struct leaderboard *)state)->redis, &options, err);
+}
+
 static enum fate
 leaderboard_open(void *state, const void *config, struct err *err)
 {
@@ -47,10 +64,7 @@ leaderboard_open(void *state, const void *config, struct err *err)
 	enum fate fate;
 
 	l->config = config;
-	options = (struct redis_options){ .url = l->config->url,
-		.user = l->config->user,
-		.password = l->config->password,
-		.client_name = l->config->client_name };
+	options = login_of(l->config);
 	must(l->config->board_count > 0);
 	l->boards = calloc(l->config->board_count, sizeof *l->boards);
 	must(l->boards);
@@ -305,5 +319,6 @@ const struct sink_ops sink_leaderboard = {
 	.tick = leaderboard_tick,
 	.replay_ms = leaderboard_replay_ms,
 	.moved = leaderboard_moved,
+	.secrets = leaderboard_secrets,
 	.close = leaderboard_close,
 };

@@ -80,6 +80,9 @@ struct sink_ops {
 
 	bool (*moved)(const void *state); /* as sink_moved; cleared by assign. NULL: never */
 
+	/* As sink_secrets. NULL: there are none. */
+	enum fate (*secrets)(void *state, const void *config, struct err *err);
+
 	/* Never fails, never blocks, accepts a state whose open() refused. */
 	void (*close)(void *state);
 };

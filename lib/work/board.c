@@ -12,9 +12,24 @@ enum { BATCHES_IN_HAND = 4, BYTES_IN_HAND = 32 << 20 };
 struct boards {
 	struct sql_query *query; /* owns the columns */
 	struct leaderboard_board boards[PIPELINE_BOARDS_MAX];
-	struct leaderboard_config config;
+	struct leaderboard_config config, again; /* with other secrets */
 	struct deliver deliver;
 };
+
+static const void *
+secrets_of(void *owner, size_t route, const struct pipeline *now)
+{
+	struct boards *b = owner;
+
+	(void)route;
+	if (!now->has_leaderboard)
+		return NULL;
+	b->again = b->config;
+	b->again.url = now->leaderboard.url; /* it may hold them */
+	b->again.user = now->leaderboard.user;
+	b->again.password = now->leaderboard.password;
+	return &b->again;
+}
 
 static void
 boards_fill(struct work *work, struct boards *b)
@@ -44,6 +59,8 @@ boards_fill(struct work *work, struct boards *b)
 		    .ops = &sink_leaderboard,
 		    .config = &b->config } },
 		.route_count = 1,
+		.secrets = secrets_of,
+		.owner = b,
 		.rows_max = BATCHES_IN_HAND * b->config.batch_rows,
 		.bytes_max = BYTES_IN_HAND };
 }

@@ -192,10 +192,35 @@ push_on(struct loop *loop, struct err *err)
 	return fate;
 }
 
+/* After a SIGHUP. A sink that refuses what it is given goes on with what it has. */
+static void
+take_secrets(struct loop *loop)
+{
+	struct pipeline *now = work_secrets(loop->d->work);
+	struct err err = { 0 };
+	enum fate fate = FATE_DONE;
+
+	if (!now)
+		return;
+	for (size_t i = 0; i < loop->d->route_count && fate == FATE_DONE; i++) {
+		const void *config = loop->d->secrets(loop->d->owner, i, now);
+
+		fate = config ? sink_secrets(loop->routes[i].sink, config, &err)
+			      : err_set(&err, FATE_HALT, "%s has %s no more", now->file,
+				    loop->routes[i].name);
+	}
+	work_secrets_said(fate == FATE_DONE ? NULL : &err);
+	pipeline_free(fate == FATE_DONE ? loop->secrets : now);
+	if (fate == FATE_DONE)
+		loop->secrets = now;
+}
+
 static enum fate
 turn(struct loop *loop, struct err *err)
 {
 	enum fate fate = loop_gather(loop, err);
+
+	take_secrets(loop);
 
 	if (fate == FATE_DONE)
 		fate = push_on(loop, err);
@@ -218,12 +243,14 @@ turn(struct loop *loop, struct err *err)
 }
 
 static enum fate
-connect_patiently(struct route *route, struct err *err)
+connect_patiently(struct loop *loop, struct route *route, struct err *err)
 {
 	struct pause pause = { 0 };
 
 	while (!work_stopping()) {
 		enum fate fate = sink_connect(route->sink, err);
+
+		take_secrets(loop);
 
 		if (fate != FATE_RETRY)
 			return fate;
@@ -266,7 +293,7 @@ loop_run(struct loop *loop, struct err *err)
 		fate = sink_open(route->d->ops, route->d->config, &route->sink, err);
 	}
 	for (size_t i = 0; i < loop->d->route_count && fate == FATE_DONE; i++)
-		fate = connect_patiently(&loop->routes[i], err);
+		fate = connect_patiently(loop, &loop->routes[i], err);
 	if (fate == FATE_HALT && strcmp(err->code, CODE_RESTART) != 0)
 		(void)snprintf(err->code, sizeof err->code, "%s", CODE_CONFIG);
 	if (fate == FATE_DONE && !work_stopping())
@@ -312,6 +339,7 @@ loop_free(struct loop *loop)
 	ledger_free(loop->ledger);
 	for (size_t i = 0; i < loop->d->route_count; i++)
 		sink_close(loop->routes[i].sink);
+	pipeline_free(loop->secrets);
 	free(loop->routes);
 	free(loop->metadata);
 	free(loop);

@@ -32,6 +32,10 @@ struct deliver {
 	size_t route_count;
 	size_t rows_max; /* records in hand, at most */
 	size_t bytes_max;
+	/* A route's configuration with the secrets of the file as it is now, alive until the
+	 * next call; NULL: the file has this target no more. */
+	const void *(*secrets)(void *owner, size_t route, const struct pipeline *now);
+	void *owner;
 	int64_t queue_kbytes; /* of what Kafka's client reads ahead; 0: kafka_consumer.h's */
 };
 

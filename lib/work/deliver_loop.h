@@ -53,6 +53,7 @@ struct loop {
 	struct kafka_consumer *consumer;
 	struct ledger *ledger;
 	struct bury *bury;
+	struct pipeline *secrets; /* that the sinks may borrow from; NULL: the first ones */
 	struct kafka_part parts[LEDGER_PARTITIONS_MAX];
 	char (*metadata)[DELIVER_META_SIZE]; /* LEDGER_PARTITIONS_MAX of them */
 	size_t frozen_rows; /* of predecessors: room for them in one piece, whatever rows_max */

@@ -207,6 +207,19 @@ collect(struct enrich_loop *loop, struct err *err)
 	}
 }
 
+/* After a SIGHUP; Postgres' password is all that enrich has. */
+static void
+take_secrets(struct enrich_loop *loop)
+{
+	struct pipeline *now = work_secrets(loop->work);
+
+	if (!now)
+		return;
+	pg_set_password(loop->pg, now->postgres.password);
+	pipeline_free(now);
+	work_secrets_said(NULL);
+}
+
 /* Postgres is away: the batch waits, the partitions are paused, polling goes on. */
 static enum fate
 hold(struct enrich_loop *loop, struct err *err)
@@ -227,6 +240,7 @@ hold(struct enrich_loop *loop, struct err *err)
 			return fate;
 		work_beat();
 	}
+	take_secrets(loop);
 	return FATE_DONE;
 }
 
@@ -357,6 +371,7 @@ turn(struct enrich_loop *loop, struct err *err)
 		loop->reading = true;
 	}
 	measure_lag(loop);
+	take_secrets(loop);
 	work_beat();
 	return fate;
 }

@@ -14,7 +14,7 @@
 static struct {
 	pthread_mutex_t lock;
 	bool ready;
-	char why[160];
+	char why[1024];
 	int64_t acknowledged;
 	int64_t lag;
 	int64_t moved_ms; /* when something was acknowledged, or lag was zero */

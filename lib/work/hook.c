@@ -15,7 +15,8 @@ enum { BYTES_IN_HAND = 64 << 20, QUEUE_KBYTES = 4096 };
 
 struct hook {
 	struct sql_query *query; /* owns the columns; NULL: nobody asks for them */
-	struct sink_http_config config;
+	const struct work *work;
+	struct sink_http_config config, again; /* with other secrets */
 	struct deliver deliver;
 };
 
@@ -32,12 +33,43 @@ format_of(const struct pipeline_http *h)
 	never("a format out of range");
 }
 
+static const struct pipeline_http *
+destination_of(const struct pipeline *p, const char *name)
+{
+	for (size_t i = 0; i < p->http_count; i++)
+		if (name ? p->http[i].name && strcmp(p->http[i].name, name) == 0
+			 : p->http_count == 1)
+			return &p->http[i];
+	return NULL;
+}
+
+static const void *
+secrets_of(void *owner, size_t route, const struct pipeline *now)
+{
+	struct hook *hook = owner;
+	const struct pipeline_http *h = destination_of(now, hook->work->destination->name);
+
+	(void)route;
+	if (!h)
+		return NULL;
+	hook->again = hook->config;
+	hook->again.secrets = h->secret;
+	hook->again.token = h->token;
+	hook->again.headers = h->headers;
+	hook->again.header_count = h->header_count;
+	hook->again.ca_file = h->ca_file;
+	hook->again.cert_file = h->cert_file;
+	hook->again.key_file = h->key_file;
+	return &hook->again;
+}
+
 static void
 hook_fill(struct work *work, struct hook *hook)
 {
 	const struct pipeline_http *h = work->destination;
 	struct sink_http_config *c = &hook->config;
 
+	hook->work = work;
 	*c = (struct sink_http_config){ .url = h->url,
 		.secrets = h->secret,
 		.token = h->token,
@@ -71,6 +103,8 @@ hook_fill(struct work *work, struct hook *hook)
 		    .ops = &sink_http,
 		    .config = c } },
 		.route_count = 1,
+		.secrets = secrets_of,
+		.owner = hook,
 		.rows_max = (size_t)h->in_flight_max,
 		.bytes_max = BYTES_IN_HAND,
 		.queue_kbytes = QUEUE_KBYTES };
@@ -160,13 +194,8 @@ enum fate
 hook_work_choose(struct work *work, const char *destination, struct err *err)
 {
 	const struct pipeline *p = work->pipeline;
-	const struct pipeline_http *found = NULL;
+	const struct pipeline_http *found = destination_of(p, destination);
 
-	if (!destination && p->http_count == 1)
-		found = p->http;
-	for (size_t i = 0; i < p->http_count && destination; i++)
-		if (p->http[i].name && strcmp(p->http[i].name, destination) == 0)
-			found = &p->http[i];
 	if (!found)
 		return which(p, destination, err);
 	work->destination = found;

@@ -184,9 +184,6 @@ statement_run(struct lookup *l, struct pg *pg, bool first, struct arena *arena, 
 		arena_rewind(arena, mark); /* the answers hold a copy */
 	}
 	pg_result_clear(&result);
-	/* A login that worked and is refused now is being changed: wait for it. */
-	if (fate == FATE_HALT && strncmp(err->code, "28", 2) == 0)
-		err->fate = fate = FATE_RETRY;
 	return fate == FATE_DONE ? fate : err_wrap(err, "look up %s", l->source->table);
 }
 

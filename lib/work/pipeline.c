@@ -153,6 +153,7 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	int choice = TRUNCATE_STOP;
 
 	*e = (struct pipeline_enrich){ .partitions = 4,
+		.refresh_rows_max = 1000000,
 		.batch_rows = 10000,
 		.batch_bytes = 8 << 20,
 		.linger_ms = 50,
@@ -178,6 +179,8 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	choice = DIMENSION_REFRESH;
 	TRY(yaml_choice(map, "on_dimension_change", YAML_OPTIONAL, changes, &choice, err));
 	e->on_dimension_change = (enum on_dimension_change)choice;
+	TRY(yaml_int(map, "refresh_rows_max", YAML_OPTIONAL, 1, INT64_C(1) << 40,
+	    &e->refresh_rows_max, err));
 	TRY(yaml_int(map, "batch_rows", YAML_OPTIONAL, 1, 100000, &e->batch_rows, err));
 	TRY(yaml_int(
 	    map, "batch_bytes", YAML_OPTIONAL, 1 << 16, 64 << 20, &e->batch_bytes, err));

@@ -19,10 +19,11 @@ struct gathering {
 	int32_t partition;
 	int64_t first, last;              /* offsets seen */
 	int64_t due_ms;                   /* 0: nothing to ask for */
-	struct buf keys[SQL_SOURCES_MAX]; /* SQL: ('a'::uuid),('b'::uuid) */
+	struct buf keys[SQL_SOURCES_MAX]; /* SQL, each terminated: ('a'::uuid) */
 	size_t key_count;
-	bool all;   /* every fact: the dimension was truncated */
-	bool fresh; /* offsets not handed out yet */
+	bool all;      /* every fact: the dimension was truncated */
+	size_t source; /* which one */
+	bool fresh;    /* offsets not handed out yet */
 };
 
 struct refresh {
@@ -38,12 +39,14 @@ struct refresh {
 	struct buf text;
 };
 
-enum { M_KEYS, M_SIGNALS };
+enum { M_KEYS, M_SIGNALS, M_REFUSED };
 static struct metric metrics[] = {
 	{ "sluice_refresh_keys_total", NULL, METRIC_COUNTER,
 	    "Changed dimension rows whose facts were asked for again.", 0 },
 	{ "sluice_refresh_signals_total", NULL, METRIC_COUNTER,
 	    "Rows inserted into Debezium's signal table.", 0 },
+	{ "sluice_refresh_refused_total", NULL, METRIC_COUNTER,
+	    "Changed dimension rows with more facts than refresh_rows_max: not asked for.", 0 },
 };
 
 static enum fate
@@ -196,7 +199,7 @@ key_add(struct refresh *r, struct gathering *g, size_t source, const struct valu
 	for (size_t i = 0; i < dimension->key_count; i++)
 		if (row[dimension->key[i]].state != VALUE_SET)
 			return;
-	buf_cstr(keys, keys->len ? ",(" : "(");
+	buf_byte(keys, '(');
 	for (size_t i = 0; i < dimension->key_count; i++) {
 		struct pgtype type = dimension->columns[dimension->key[i]].type;
 
@@ -210,6 +213,7 @@ key_add(struct refresh *r, struct gathering *g, size_t source, const struct valu
 		type_print(keys, type);
 	}
 	buf_byte(keys, ')');
+	buf_byte(keys, 0);
 	g->key_count++;
 	if (g->due_ms == 0)
 		g->due_ms = now_ms + REFRESH_GATHER_MS;
@@ -277,6 +281,7 @@ refresh_take(
 		return;
 	if (change.kind == CHANGE_TRUNCATE) {
 		g->all = true;
+		g->source = source;
 		g->due_ms = mono_ms + REFRESH_GATHER_MS;
 	}
 	if (change.kind != CHANGE_ROW || change.op == 'r')
@@ -334,28 +339,158 @@ put_condition(struct refresh *r, size_t source, struct slice inner, struct buf *
 	buf_finish(&condition);
 }
 
+/* The list of an IN; the keys are all of them or one. */
+static void
+put_keys(struct slice keys, struct buf *out)
+{
+	while (keys.len) {
+		size_t len = strlen(keys.p);
+
+		if (out->len)
+			buf_byte(out, ',');
+		buf_slice(out, slice_of(keys.p, len));
+		keys = slice_of(keys.p + len + 1, keys.len - len - 1);
+	}
+}
+
+/* "cond": the facts of these keys of the source; joined to what stands there by OR. */
+static void
+put_facts(struct refresh *r, size_t source, struct slice keys, struct buf *filter)
+{
+	struct buf list = { 0 };
+
+	put_keys(keys, &list);
+	buf_cstr(filter, filter->len ? " OR " : "");
+	put_condition(r, source, buf_view(&list), filter);
+	buf_finish(&list);
+}
+
+static void
+put_filter(struct refresh *r, const struct gathering *g, struct buf *filter)
+{
+	if (g->all) {
+		buf_cstr(filter, "true");
+		return;
+	}
+	for (size_t i = 1; i < r->plan->source_count; i++)
+		if (g->keys[i].len)
+			put_facts(r, i, buf_view(&g->keys[i]), filter);
+}
+
+/* Of the facts that the filter names, are there more than refresh_rows_max? */
+static enum fate
+ask_too_many(struct refresh *r, const struct buf *filter, bool *ret_too_many, struct err *err)
+{
+	struct pg_result result = { 0 };
+	struct buf sql = { 0 };
+	int64_t most = r->plan->pipeline->enrich.refresh_rows_max, count = 0;
+	enum fate fate;
+
+	buf_cstr(&sql, "SELECT count(*) FROM (SELECT FROM ");
+	put_name(&sql, r->plan->fact->schema);
+	buf_byte(&sql, '.');
+	put_name(&sql, r->plan->fact->table);
+	buf_cstr(&sql, " WHERE ");
+	buf_slice(&sql, buf_view(filter));
+	buf_printf(&sql, " LIMIT %" PRId64 ") AS facts", most + 1);
+	fate = pg_query(r->pg, &(struct pg_query){ buf_str(&sql), NULL, 0 }, &result, err);
+	if (fate == FATE_DONE) {
+		must(slice_i64(pg_result_text(&result, 0, 0), &count));
+		*ret_too_many = count > most;
+	}
+	pg_result_clear(&result);
+	buf_finish(&sql);
+	return fate == FATE_DONE ? fate : err_wrap(err, "count the facts of changed rows");
+}
+
+static void
+refuse(struct refresh *r, const struct sql_source *dimension, const char *key)
+{
+	metric_add(&metrics[M_REFUSED], 1);
+	work_alarm(ALARM_REFRESH,
+	    "%s.%s %s changed and has more than %" PRId64
+	    " facts in %s: they are not sent again, and keep what they said before. Send an "
+	    "incremental snapshot of them, or raise enrich.refresh_rows_max",
+	    dimension->schema, dimension->table, key,
+	    r->plan->pipeline->enrich.refresh_rows_max, r->plan->table);
+}
+
+/* Takes out the keys of the source that have too many facts. */
+static enum fate
+keys_sift(struct refresh *r, struct gathering *g, size_t source, struct err *err)
+{
+	struct buf kept = { 0 }, filter = { 0 };
+	struct slice keys = buf_view(&g->keys[source]);
+	enum fate fate = FATE_DONE;
+	size_t refused = 0;
+
+	while (keys.len && fate == FATE_DONE) {
+		struct slice key = slice_of(keys.p, strlen(keys.p) + 1);
+		bool too_many = false;
+
+		filter.len = 0;
+		put_facts(r, source, key, &filter);
+		fate = ask_too_many(r, &filter, &too_many, err);
+		if (fate == FATE_DONE && too_many) {
+			refuse(r, sql_query_source(r->plan->query, source), key.p);
+			refused++;
+		} else {
+			buf_slice(&kept, key);
+		}
+		keys = slice_of(keys.p + key.len, keys.len - key.len);
+	}
+	buf_slice(&kept, keys); /* not asked about yet */
+	buf_finish(&g->keys[source]);
+	g->keys[source] = kept;
+	g->key_count -= refused;
+	buf_finish(&filter);
+	return fate;
+}
+
+/* Leaves in the gathering what may be asked for. RETRY: again from where it stopped. */
+static enum fate
+sift(struct refresh *r, struct gathering *g, struct err *err)
+{
+	struct buf filter = { 0 };
+	bool too_many = false;
+	enum fate fate;
+
+	put_filter(r, g, &filter);
+	fate = ask_too_many(r, &filter, &too_many, err);
+	buf_finish(&filter);
+	if (fate != FATE_DONE || !too_many)
+		return fate;
+	if (g->all) {
+		refuse(r, sql_query_source(r->plan->query, g->source), "was truncated: it");
+		g->all = false;
+		g->key_count = 0;
+		for (size_t i = 1; i < r->plan->source_count; i++)
+			g->keys[i].len = 0;
+	}
+	for (size_t i = 1; i < r->plan->source_count && fate == FATE_DONE; i++)
+		if (g->keys[i].len)
+			fate = keys_sift(r, g, i, err);
+	return fate;
+}
+
 static char *
 signal_data(struct refresh *r, const struct gathering *g)
 {
 	struct buf filter = { 0 };
 	json_t *data;
+	struct buf whole = { 0 };
 	char *text;
 
-	buf_cstr(&filter, g->all ? "(true" : "(");
-	for (size_t i = 1; i < r->plan->source_count; i++) {
-		if (g->all || g->keys[i].len == 0)
-			continue;
-		buf_cstr(&filter, filter.len > 1 ? " OR " : "");
-		put_condition(r, i, buf_view(&g->keys[i]), &filter);
-	}
-	buf_byte(&filter, ')');
+	put_filter(r, g, &filter);
+	buf_printf(&whole, "(%s)", buf_str(&filter)); /* Debezium puts AND behind it */
 	data = json_pack("{s:[s], s:s, s:[{s:s, s:s%}]}", "data-collections", r->plan->table,
 	    "type", "INCREMENTAL", "additional-conditions", "data-collection", r->plan->table,
-	    "filter", filter.p, filter.len);
+	    "filter", whole.p, whole.len);
 	must(data);
 	text = json_dumps(data, JSON_COMPACT);
 	must(text);
 	json_decref(data);
+	buf_finish(&whole);
 	buf_finish(&filter);
 	return text;
 }
@@ -366,11 +501,12 @@ signal_insert(struct refresh *r, struct gathering *g, struct err *err)
 	struct pg_result result = { 0 };
 	struct slice params[2];
 	char id[400];
-	char *data = signal_data(r, g);
+	char *data;
 	enum fate fate;
 
 	(void)snprintf(id, sizeof id, "%s/%" PRId32 "/%" PRId64 "-%" PRId64, g->topic,
 	    g->partition, g->first, g->last);
+	data = signal_data(r, g);
 	params[0] = slice_str(id);
 	params[1] = slice_str(data);
 	fate = pg_query(r->pg, &(struct pg_query){ r->insert, params, 2 }, &result, err);
@@ -380,8 +516,19 @@ signal_insert(struct refresh *r, struct gathering *g, struct err *err)
 		return err_wrap(err, "ask Debezium for the facts of changed rows");
 	metric_add(&metrics[M_KEYS], (int64_t)g->key_count);
 	metric_add(&metrics[M_SIGNALS], 1);
-	gathering_empty(g);
 	return FATE_DONE;
+}
+
+static enum fate
+ask_again(struct refresh *r, struct gathering *g, struct err *err)
+{
+	enum fate fate = sift(r, g, err);
+
+	if (fate == FATE_DONE && (g->all || g->key_count))
+		fate = signal_insert(r, g, err);
+	if (fate == FATE_DONE)
+		gathering_empty(g);
+	return fate;
 }
 
 enum fate
@@ -394,7 +541,7 @@ refresh_step(struct refresh *r, int64_t mono_ms, const struct kafka_part **ret_p
 		struct gathering *g = &r->gatherings[i];
 
 		if (g->due_ms && (mono_ms >= g->due_ms || g->key_count >= REFRESH_KEYS_MAX)) {
-			enum fate fate = signal_insert(r, g, err);
+			enum fate fate = ask_again(r, g, err);
 
 			if (fate != FATE_DONE)
 				return fate;

@@ -6,7 +6,9 @@
  * snapshot of the fact table, filtered to those keys. Debezium re-emits the facts as r,
  * in their own partitions and in stream order. The dimension's offset is committed only
  * after the signal row stands, and the row's id names the offsets, so a crash asks again
- * and changes nothing. Snapshot rows (r) ask for nothing. Format of the signal: Debezium
+ * and changes nothing. A row with more than refresh_rows_max facts (Postgres is asked first)
+ * raises an alarm instead: its facts wait for a repair by hand, the others' do not. Snapshot
+ * rows (r) ask for nothing. Format of the signal: Debezium
  * 3.3 documentation, "Sending signals to a Debezium connector". */
 #ifndef WORK_REFRESH_H
 #define WORK_REFRESH_H

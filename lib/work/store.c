@@ -12,7 +12,7 @@
 enum { BATCHES_IN_HAND = 2 };
 
 struct store_table {
-	struct sink_clickhouse_config config;
+	struct sink_clickhouse_config config, again; /* with other secrets */
 	struct mirror *mirror;
 	struct clickhouse_field *fields;
 	struct clickhouse_rename renames[PIPELINE_COLUMNS_MAX];
@@ -93,6 +93,23 @@ table_fill(const struct store *store, const struct pipeline_clickhouse *c,
 	}
 }
 
+static const void *
+secrets_of(void *owner, size_t route, const struct pipeline *now)
+{
+	struct store *store = owner;
+	struct store_table *t = &store->tables[route];
+
+	if (!now->has_clickhouse)
+		return NULL;
+	t->again = t->config;
+	t->again.user = now->clickhouse.user;
+	t->again.password = now->clickhouse.password;
+	t->again.ca_file = now->clickhouse.ca_file;
+	if (store->pg) /* a mirror's */
+		pg_set_password(store->pg, now->postgres.password);
+	return &t->again;
+}
+
 static void
 store_fill(struct work *work, struct store *store)
 {
@@ -102,6 +119,8 @@ store_fill(struct work *work, struct store *store)
 		store->settings[i] =
 		    (struct clickhouse_setting){ c->settings[i].name, c->settings[i].value };
 	store->deliver = (struct deliver){ .work = work,
+		.secrets = secrets_of,
+		.owner = store,
 		.route_count = c->table_count,
 		.rows_max = BATCHES_IN_HAND * (size_t)c->batch_rows,
 		.bytes_max = BATCHES_IN_HAND * (size_t)c->batch_bytes };

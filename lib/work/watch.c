@@ -58,9 +58,6 @@ types_ask(struct watch *w, struct pg *pg, struct pg_result *ret_result, struct e
 	enum fate fate = pg_query(
 	    pg, &(struct pg_query){ statement_postgres_columns, params, 2 }, ret_result, err);
 
-	/* A login that worked and is refused now is being changed: wait for it. */
-	if (fate == FATE_HALT && strncmp(err->code, "28", 2) == 0)
-		err->fate = fate = FATE_RETRY;
 	if (fate != FATE_DONE)
 		return err_wrap(err, "ask for the columns' types");
 	must(ret_result->row_count == w->count);

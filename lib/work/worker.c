@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/must.h"
 #include "base/options.h"
 #include "base/version.h"
@@ -25,13 +26,25 @@ enum {
 	OPTIONS_OF_CHOOSE = 2
 };
 
-static volatile sig_atomic_t stop_signals;
+static volatile sig_atomic_t stop_signals, read_again;
 
 static struct {
 	int64_t watchdog_ms; /* between WATCHDOG=1; 0: not wanted */
 	int64_t next_beat_ms;
+	bool ready;
 	char status[160];
+	char alarms[ALARM_COUNT][300];
 } life;
+
+static const char *const alarm_kinds[ALARM_COUNT] = {
+	[ALARM_REFRESH] = "refresh_rows_max",
+	[ALARM_GAP] = "gap_suspected",
+};
+static struct metric alarm_metrics[ALARM_COUNT] = {
+	[ALARM_REFRESH] = { "sluice_alarm", "kind=\"refresh_rows_max\"", METRIC_GAUGE,
+	    "1 while somebody must look at it; the log says what it is.", 0 },
+	[ALARM_GAP] = { "sluice_alarm", "kind=\"gap_suspected\"", METRIC_GAUGE, "", 0 },
+};
 
 struct settings {
 	const char *pipeline, *listen, *log_level, *destination;
@@ -46,6 +59,13 @@ on_stop(int signal_number)
 	stop_signals++;
 }
 
+static void
+on_reload(int signal_number)
+{
+	(void)signal_number;
+	read_again = 1;
+}
+
 bool
 work_stopping(void)
 {
@@ -56,6 +76,30 @@ bool
 work_dropping(void)
 {
 	return stop_signals > 1;
+}
+
+struct pipeline *
+work_secrets(const struct work *work)
+{
+	struct pipeline *now = NULL;
+	struct err err = { 0 };
+
+	if (!read_again)
+		return NULL;
+	read_again = 0;
+	if (pipeline_read(work->pipeline->file, &now, &err) == FATE_DONE)
+		return now;
+	work_secrets_said(&err);
+	return NULL;
+}
+
+void
+work_secrets_said(const struct err *err)
+{
+	if (err)
+		log_event(LOG_ERROR, "secrets", "taken=0 why=%s", log_quote(err->what));
+	else
+		log_event(LOG_INFO, "secrets", "taken=1");
 }
 
 void
@@ -72,6 +116,21 @@ work_beat(void)
 	(void)sd_notify(0, "WATCHDOG=1");
 }
 
+/* The status with the alarms behind it. */
+static void
+status_show(void)
+{
+	struct buf text = { 0 };
+
+	buf_cstr(&text, life.status);
+	for (size_t i = 0; i < ALARM_COUNT; i++)
+		if (life.alarms[i][0])
+			buf_printf(&text, "; %s: %s", alarm_kinds[i], life.alarms[i]);
+	health_ready(life.ready, buf_str(&text));
+	(void)sd_notifyf(0, "STATUS=%s", buf_str(&text));
+	buf_finish(&text);
+}
+
 void
 work_status(bool ready, const char *fmt, ...)
 {
@@ -81,12 +140,26 @@ work_status(bool ready, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(status, sizeof status, fmt, args);
 	va_end(args);
-	health_ready(ready, status);
-	if (strcmp(status, life.status) == 0)
+	if (strcmp(status, life.status) == 0 && ready == life.ready)
 		return;
 	memcpy(life.status, status, sizeof status);
-	(void)sd_notifyf(0, "STATUS=%s", status);
+	life.ready = ready;
+	status_show();
 	log_event(LOG_INFO, "status", "ready=%d what=%s", ready, log_quote(status));
+}
+
+void
+work_alarm(enum work_alarm kind, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(life.alarms[kind], sizeof life.alarms[kind], fmt, args);
+	va_end(args);
+	metric_set(&alarm_metrics[kind], 1);
+	status_show();
+	log_event(LOG_ERROR, "alarm", "kind=%s why=%s", alarm_kinds[kind],
+	    log_quote(life.alarms[kind]));
 }
 
 void
@@ -149,12 +222,13 @@ static void
 signals_install(void)
 {
 	struct sigaction stop = { .sa_handler = on_stop };
+	struct sigaction reload = { .sa_handler = on_reload, .sa_flags = SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	(void)sigaction(SIGTERM, &stop, NULL);
 	(void)sigaction(SIGINT, &stop, NULL);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
-	(void)sigaction(SIGHUP, &ignore, NULL);
+	(void)sigaction(SIGHUP, &reload, NULL);
 }
 
 static void
@@ -292,6 +366,7 @@ live(const struct worker *worker, const struct settings *settings, struct work *
 	if (listen_start(worker, settings, work, &err) != FATE_DONE)
 		return refuse(worker, &err);
 	systemd_hello();
+	metrics_register(alarm_metrics, ALARM_COUNT);
 	code = run(worker, work);
 	(void)sd_notify(0, "STOPPING=1");
 	health_close();

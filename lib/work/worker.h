@@ -4,8 +4,8 @@
  * worker_main() reads options and the pipeline file, answers --check and
  * --print-config, tells systemd that it is ready, serves /metrics, /livez and
  * /readyz, and runs the worker's one loop until SIGTERM (finish and commit the
- * batch), a second SIGTERM (drop it) or a HALT. Exit codes: 0 asked, 2 bad
- * configuration, 3 restart me, 4 do not restart me. */
+ * batch), a second SIGTERM (drop it) or a HALT. SIGHUP reads secrets and certificates
+ * again. Exit codes: 0 asked, 2 bad configuration, 3 restart me, 4 do not restart me. */
 #ifndef WORK_WORKER_H
 #define WORK_WORKER_H
 
@@ -72,12 +72,24 @@ void work_kafka_conf(const struct work *work, struct kafka_conf *ret_conf);
 bool work_stopping(void); /* SIGTERM or SIGINT came */
 bool work_dropping(void); /* it came twice */
 
+/* After a SIGHUP, once: the pipeline file as it is now, for its secrets and certificates
+ * alone; the caller's to pipeline_free. NULL: no SIGHUP came, or the file cannot be read
+ * (that is logged, and what was read before stays). */
+struct pipeline *work_secrets(const struct work *work);
+/* What became of it, for the log: NULL err: taken. */
+void work_secrets_said(const struct err *err);
+
 /* Call at least once a second from every loop and wait: feeds the watchdog. */
 void work_beat(void);
 
 /* What the worker does or waits for, in a few words; shown by systemctl status and
  * /readyz, and logged when it changes. ready: /readyz answers 200. */
 void work_status(bool ready, const char *fmt, ...) PRINTF(2, 3);
+
+/* Something that a person must look at while the worker goes on: logged at once, and shown
+ * behind every later status until the worker's end. The last one of a kind is shown. */
+enum work_alarm { ALARM_REFRESH, ALARM_GAP, ALARM_COUNT };
+void work_alarm(enum work_alarm kind, const char *fmt, ...) PRINTF(2, 3);
 
 /* Progress for /livez: something was acknowledged, and what is still to do. */
 void work_progress(int64_t acknowledged, int64_t lag);
