@@ -81,6 +81,52 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 	never("unknown verdict");
 }
 
+/* Until Postgres is asked again, commits say what the last ones said. */
+static void
+worlds_remember(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
+{
+	struct mark_world world;
+	struct mark ignored;
+
+	loop->gap.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		mark_parse(parts[i].metadata, &ignored, &world);
+		gap_remember(&loop->gap, &world.postgres);
+	}
+	if (loop->gap.count)
+		enrich_batch_set_postgres(loop->batch, &loop->gap.seen[0]);
+	loop->next_gap_ms = 0;
+}
+
+/* Now and then: do the changes still come from where they came from? Postgres that is away
+ * is asked again later; one that cannot say is asked no more. */
+static void
+look_for_gap(struct enrich_loop *loop)
+{
+	struct gap_world now = { 0 };
+	struct err err = { 0 };
+	const char *why;
+	enum fate fate;
+
+	if (loop->position_count == 0 || clock_mono_ms() < loop->next_gap_ms)
+		return;
+	loop->next_gap_ms = clock_mono_ms() + GAP_LOOK_MS;
+	fate = gap_ask(loop->pg, loop->slot, &now, &err);
+	if (fate != FATE_DONE) {
+		log_event(LOG_WARN, "gap", "why=%s", log_quote(err.what));
+		if (fate != FATE_RETRY)
+			loop->next_gap_ms = INT64_MAX;
+		return;
+	}
+	why = gap_judge(&loop->gap, &now);
+	enrich_batch_set_postgres(loop->batch, &now);
+	if (why)
+		work_alarm(ALARM_GAP,
+		    "%s: changes of %s may never have been sent. Send a snapshot, then "
+		    "sluicectl verify",
+		    why, loop->plan->table);
+}
+
 /* Of all that is assigned, the fact topic's partitions. */
 static void
 facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
@@ -97,6 +143,7 @@ facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t co
 	loop->position_count = 0;
 	for (size_t i = 0; i < fact_count; i++)
 		position_set(loop, facts[i].partition, facts[i].offset);
+	worlds_remember(loop, facts, fact_count);
 }
 
 static enum fate
@@ -365,6 +412,7 @@ turn(struct enrich_loop *loop, struct err *err)
 	}
 	if (fate == FATE_DONE) {
 		loop->reading = false;
+		look_for_gap(loop);
 		fate = finish_batch(loop, err);
 		if (fate == FATE_DONE)
 			fate = refresh_due(loop, err);
@@ -420,6 +468,7 @@ enrich_run(struct work *work, struct err *err)
 	kafka_txn_close(loop->txn);
 	enrich_plan_free(loop->plan);
 	pg_free(loop->pg);
+	free(loop->slot);
 	free(loop);
 	return fate;
 }

@@ -54,6 +54,7 @@ struct enrich_batch {
 	int32_t dlq_partitions;
 	size_t size_max;
 	int64_t source_partitions;
+	struct gap_world postgres;
 	struct arena arena;
 	struct item *items;
 	size_t count, size, bytes;
@@ -420,7 +421,7 @@ const struct kafka_part *
 enrich_batch_parts(struct enrich_batch *b, size_t *ret_count)
 {
 	const struct mark_world world = { b->source_partitions,
-		b->plan->pipeline->enrich.generation };
+		b->plan->pipeline->enrich.generation, b->postgres };
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->lane_count; i++) {
@@ -473,4 +474,10 @@ void
 enrich_batch_set_source_partitions(struct enrich_batch *b, int64_t partitions)
 {
 	b->source_partitions = partitions;
+}
+
+void
+enrich_batch_set_postgres(struct enrich_batch *b, const struct gap_world *postgres)
+{
+	b->postgres = *postgres;
 }

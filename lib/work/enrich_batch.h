@@ -38,5 +38,7 @@ void enrich_batch_drop(struct enrich_batch *batch);   /* aborted: forget */
 void enrich_batch_assign(
     struct enrich_batch *batch, const struct kafka_part *parts, size_t count);
 void enrich_batch_set_source_partitions(struct enrich_batch *batch, int64_t partitions);
+/* What every commit's metadata says from now on. */
+void enrich_batch_set_postgres(struct enrich_batch *batch, const struct gap_world *postgres);
 
 #endif

@@ -27,7 +27,10 @@ struct enrich_loop {
 	size_t position_count;
 	struct pause pause;
 	int64_t linger_ms, next_lag_ms, acknowledged;
-	int64_t retries;   /* of the start */
+	int64_t retries; /* of the start */
+	struct gap gap;
+	char *slot; /* of the connector; NULL: none is named */
+	int64_t next_gap_ms;
 	bool holding;      /* partitions are paused, a batch waits for Postgres */
 	bool reading;      /* false while on_revoke may not start work */
 	struct err broken; /* a HALT found inside a callback */
@@ -37,6 +40,8 @@ struct enrich_loop {
 enum fate enrich_start_plan(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Where dimension changes are carried to facts: whether they can be. */
 enum fate enrich_start_refresh(struct enrich_loop *loop, struct err *err) NODISCARD;
+/* Which slot the changes come from. */
+enum fate enrich_start_slot(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Producer, dimension topics, refresh, consumer; subscribes. The callbacks are the
  * consumer's, with loop as their ctx. */
 struct kafka_consumer_conf;

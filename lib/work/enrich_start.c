@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
+#include "base/must.h"
 #include "work/catalog.h"
 #include "work/connector.h"
 #include "work/enrich_loop.h"
@@ -115,6 +116,25 @@ enrich_start_refresh(struct enrich_loop *loop, struct err *err)
 	return fate;
 }
 
+enum fate
+enrich_start_slot(struct enrich_loop *loop, struct err *err)
+{
+	const char *file = loop->work->pipeline->connector_file, *name;
+	struct connector connector = { 0 };
+	enum fate fate;
+
+	if (!file)
+		return FATE_DONE;
+	fate = connector_read(file, &connector, err);
+	if (fate != FATE_DONE)
+		return fate;
+	name = connector_setting(&connector, "slot.name");
+	loop->slot = strdup(name ? name : "debezium");
+	must(loop->slot);
+	connector_finish(&connector);
+	return FATE_DONE;
+}
+
 static size_t
 topics_fill(const struct enrich_loop *loop, const char **topics)
 {
@@ -154,6 +174,8 @@ enrich_start_clients(
 	fate = patiently(loop, step_follow, err);
 	if (fate == FATE_DONE)
 		fate = enrich_start_refresh(loop, err);
+	if (fate == FATE_DONE)
+		fate = enrich_start_slot(loop, err);
 	if (fate != FATE_DONE)
 		return fate;
 	fate = kafka_consumer_open(&loop->consumer, consumer, err);

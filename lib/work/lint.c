@@ -183,7 +183,8 @@ lint_refresh(const struct lint_input *in, struct lint *lint)
 {
 	const struct sql_table *table = fact_of(in);
 
-	if (in->pipeline->enrich.on_dimension_change == DIMENSION_KEEP)
+	if (in->pipeline->enrich.on_dimension_change == DIMENSION_KEEP || !in->connector ||
+	    !connector_setting(in->connector, "signal.data.collection"))
 		return;
 	for (size_t s = 1; s < sql_query_source_count(in->query); s++) {
 		const struct sql_source *dim = sql_query_source(in->query, s);
@@ -200,11 +201,10 @@ lint_refresh(const struct lint_input *in, struct lint *lint)
 			indexed |= has_index(table, first);
 		}
 		if (first && !indexed && dim->needed)
-			lint_add(lint, false,
-			    place_of(in, sql_query_source_place(in->query, s)),
+			lint_add(lint, true, place_of(in, sql_query_source_place(in->query, s)),
 			    "a changed row of %s.%s has its facts sent again, and no index "
 			    "finds "
-			    "them: CREATE INDEX ON %s.%s (%s)",
+			    "them: CREATE INDEX ON %s.%s (%s), or on_dimension_change: keep",
 			    dim->schema, dim->table, table->schema, table->name, first);
 	}
 }

@@ -10,13 +10,16 @@ mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_
 	char text[MARK_TEXT];
 	struct mark mark;
 	struct mark_world world = { 0 };
+	struct gap_world *pg = &world.postgres;
 
 	*ret_mark = (struct mark){ 0 };
 	*ret_world = (struct mark_world){ 0 };
 	(void)snprintf(text, sizeof text, "%.*s", SLICE_ARG(metadata));
-	if (sscanf(text, "v1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
-		&mark.sequence, &mark.lsn, &mark.ts_us, &world.partitions,
-		&world.generation) < 4)
+	if (sscanf(text,
+		"v1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+		" %" SCNd64 " %" SCNd64 " %" SCNd64,
+		&mark.sequence, &mark.lsn, &mark.ts_us, &world.partitions, &world.generation,
+		&pg->system, &pg->timeline, &pg->epoch, &pg->txns) < 4)
 		return;
 	*ret_mark = mark;
 	*ret_world = world;
@@ -25,6 +28,11 @@ mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_
 void
 mark_print(const struct mark *mark, const struct mark_world *world, char *ret, size_t size)
 {
-	(void)snprintf(ret, size, "v1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
-	    mark->sequence, mark->lsn, mark->ts_us, world->partitions, world->generation);
+	const struct gap_world *pg = &world->postgres;
+
+	(void)snprintf(ret, size,
+	    "v1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+	    " %" PRId64 " %" PRId64 " %" PRId64,
+	    mark->sequence, mark->lsn, mark->ts_us, world->partitions, world->generation,
+	    pg->system, pg->timeline, pg->epoch, pg->txns);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mark.h -- the replay mark: how far a source partition has been seen, as the metadata of a
- * committed offset: "v1 SEQUENCE LSN TS_US PARTITIONS GENERATION", at most MARK_TEXT bytes.
- * With it stand what the order of a key hangs on: the topic's partitions and the pipeline's
- * generation. Metadata of any other shape, or of an older one, reads as zeros. */
+ * committed offset: "v1 SEQUENCE LSN TS_US PARTITIONS GENERATION SYSTEM TIMELINE EPOCH TXNS",
+ * at most MARK_TEXT bytes.
+ * With it stand what the order of a key hangs on, the topic's partitions and the pipeline's
+ * generation, and the Postgres that the changes came from (gap.h). Metadata of any other shape,
+ * or of an older one, reads as zeros. */
 #ifndef WORK_MARK_H
 #define WORK_MARK_H
 
@@ -10,8 +12,9 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "work/gap.h"
 
-enum { MARK_TEXT = 112 };
+enum { MARK_TEXT = 208 };
 
 /* The highest (sequence, lsn) that a partition has shown, and its time. */
 struct mark {
@@ -22,6 +25,7 @@ struct mark {
 struct mark_world {
 	int64_t partitions; /* of the source topic; 0: unknown */
 	int64_t generation;
+	struct gap_world postgres;
 };
 
 void mark_parse(struct slice metadata, struct mark *ret_mark, struct mark_world *ret_world);

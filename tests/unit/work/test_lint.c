@@ -146,7 +146,7 @@ static const struct {
 	    false, "q.sql", 9, 6, "column event_type may be large" },
 	{ { .catalog = { "engagement_events_content_id", "\"column\":\"content_id\"",
 		"\"column\":\"device\"" } },
-	    false, "q.sql", 10, 11, "CREATE INDEX ON public.engagement_events (content_id)" },
+	    true, "q.sql", 10, 11, "CREATE INDEX ON public.engagement_events (content_id)" },
 	{ { .connector = { "", "\"topic.prefix\": \"pg\"", "\"topic.prefix\": \"pq\"" } }, true,
 	    "connector", 11, 5, "the pipeline reads pg.*" },
 	{ { .connector = { "", "\"plugin.name\": \"pgoutput\"",
