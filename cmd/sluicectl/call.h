@@ -18,6 +18,7 @@ void call_say(const char *line);
 int call_fail(const struct err *err);
 
 int run_verify(struct call *call, struct err *err);
+int run_lint(struct call *call, struct err *err);
 int run_reset(struct call *call, struct err *err);
 
 #endif

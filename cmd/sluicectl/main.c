@@ -52,8 +52,11 @@ run_check(struct call *call, struct err *err)
 static int
 run_status(struct call *call, struct err *err)
 {
-	return status_run(call->pipeline, call_say, err) == FATE_DONE ? EXIT_ASKED
-								      : call_fail(err);
+	bool up = false;
+
+	if (status_run(call->pipeline, call_say, &up, err) != FATE_DONE)
+		return call_fail(err);
+	return up ? EXIT_ASKED : 1;
 }
 
 static int
@@ -75,9 +78,16 @@ static const struct command commands[] = {
 	{ "bootstrap",
 	    "make topics, tables, first offsets and the connector; wait until it runs",
 	    run_bootstrap },
+	{ "lint",
+	    "what keeps the pipeline from being exact, each with the SQL or setting that mends "
+	    "it; also asks Connect, the publication, the slot (5 s), the topics and "
+	    "ClickHouse: "
+	    "exit 0 nothing refused, 1 something is, 2 wrong file, 3 not now",
+	    run_lint },
 	{ "check", "prove that the pipeline works: six points, a line of evidence each",
 	    run_check },
-	{ "status", "workers, lag, connector and slot", run_status },
+	{ "status", "workers, lag, connector and slot: exit 0 all up, 1 something is down",
+	    run_status },
 	{ "ddl", "the statements that make the pipeline's tables in ClickHouse", run_ddl },
 	{ "top", "the first members of a leaderboard", run_top },
 	{ "verify",

@@ -17,8 +17,6 @@
 
 enum { CALL_MS = 15000, STEP_PAUSE_MS = 500, PARTS_MAX = 1024, LINE = 320 };
 
-#define WEEK_MS "604800000"
-
 struct boot {
 	const struct pipeline *pipeline;
 	int64_t until_ms;
@@ -72,8 +70,9 @@ patiently(struct boot *b, const char *what, enum fate (*step)(struct boot *, str
 static enum fate
 topic_make(struct boot *b, const char *name, int32_t partitions, bool compact, struct err *err)
 {
-	static const struct kafka_property compacted[] = { { "cleanup.policy", "compact" },
-		{ "min.compaction.lag.ms", WEEK_MS }, { "delete.retention.ms", WEEK_MS } };
+	char outage[24];
+	const struct kafka_property compacted[] = { { "cleanup.policy", "compact" },
+		{ "min.compaction.lag.ms", outage }, { "delete.retention.ms", outage } };
 	static const struct kafka_property deleted[] = { { "cleanup.policy", "delete" } };
 	struct kafka_topic_spec spec = { .name = name,
 		.partitions = partitions,
@@ -81,8 +80,11 @@ topic_make(struct boot *b, const char *name, int32_t partitions, bool compact, s
 		.config_count = compact ? 3 : 1 };
 	bool created = false;
 	int32_t found = 0;
-	enum fate fate = kafka_admin_create_topic(b->admin, &spec, &created, err);
+	enum fate fate;
 
+	(void)snprintf(
+	    outage, sizeof outage, "%" PRId64, b->pipeline->enrich.sink_outage_max_ms);
+	fate = kafka_admin_create_topic(b->admin, &spec, &created, err);
 	if (fate == FATE_DONE && !created)
 		fate = kafka_admin_partitions(b->admin, name, &found, err);
 	if (fate != FATE_DONE)

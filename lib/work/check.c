@@ -329,7 +329,8 @@ check_run(const struct pipeline *pipeline, void (*say_line)(const char *line), b
 }
 
 enum fate
-status_run(const struct pipeline *pipeline, void (*say_line)(const char *line), struct err *err)
+status_run(const struct pipeline *pipeline, void (*say_line)(const char *line), bool *ret_up,
+    struct err *err)
 {
 	struct check c = { .say = say_line, .passed = true };
 	struct survey_group groups[SURVEY_GROUPS_MAX];
@@ -340,9 +341,11 @@ status_run(const struct pipeline *pipeline, void (*say_line)(const char *line), 
 		return fate;
 	count = survey_groups(c.survey, groups);
 	for (size_t i = 0; i < count; i++)
-		(void)worker_good(&c, &groups[i]);
+		if (!worker_good(&c, &groups[i]))
+			c.passed = false;
 	check_source(&c);
 	survey_close(c.survey);
+	*ret_up = c.passed;
 	return FATE_DONE;
 }
 

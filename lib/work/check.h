@@ -19,9 +19,10 @@ enum { CHECK_WAIT_MS = 15000 };
 enum fate check_run(const struct pipeline *pipeline, void (*say)(const char *line),
     bool *ret_passed, struct err *err) NODISCARD;
 
-/* Groups, lag and connector, one line each; no waiting. */
-enum fate status_run(
-    const struct pipeline *pipeline, void (*say)(const char *line), struct err *err) NODISCARD;
+/* Groups, lag and connector, one line each; no waiting. *ret_up: all workers are ready and own
+ * their partitions, the connector runs and its slot is read. */
+enum fate status_run(const struct pipeline *pipeline, void (*say)(const char *line),
+    bool *ret_up, struct err *err) NODISCARD;
 
 /* The first board's top ten. */
 enum fate top_run(const struct pipeline *pipeline, const char *board, int64_t count,

@@ -95,6 +95,58 @@ connector_put(const struct connector *c, struct http_client *connect, struct err
 	return fate;
 }
 
+/* JSON is YAML, but for ${, which Connect keeps for its own. */
+static enum fate
+live_parse(const struct connector *c, struct slice json, struct connector *ret, struct err *err)
+{
+	struct buf text = { 0 };
+	enum fate fate;
+
+	for (size_t i = 0; i < json.len; i++) {
+		if (json.p[i] == '$' && i + 1 < json.len && json.p[i + 1] == '{')
+			buf_byte(&text, '$');
+		buf_byte(&text, json.p[i]);
+	}
+	fate = yaml_parse("Connect's answer", buf_view(&text), NULL, NULL, &ret->yaml, err);
+	buf_finish(&text);
+	if (fate != FATE_DONE)
+		return fate;
+	ret->name = c->name;
+	ret->config = yaml_root(ret->yaml);
+	for (size_t i = 0; i < ret->config->count && fate == FATE_DONE; i++)
+		if (ret->config->items[i]->kind != YAML_SCALAR)
+			fate = yaml_error(ret->config->items[i], err, "a setting is no text");
+	return fate;
+}
+
+enum fate
+connector_live(const struct connector *c, struct http_client *connect,
+    struct connector *ret_live, bool *ret_there, struct err *err)
+{
+	struct http_response response = { 0 };
+	struct connector live = { 0 };
+	struct buf url = { 0 };
+	enum fate fate;
+
+	buf_cstr(&url, "/connectors/");
+	http_escape(&url, slice_str(c->name));
+	buf_cstr(&url, "/config");
+	fate = http_client_send(
+	    connect, &(struct http_request){ .url = buf_str(&url) }, &response, err);
+	*ret_there = fate == FATE_DONE && response.status == 200;
+	if (*ret_there)
+		fate = live_parse(c, buf_view(&response.body), &live, err);
+	else if (fate == FATE_DONE && response.status != 404)
+		fate = err_set(err, FATE_RETRY, "Connect answers HTTP %ld", response.status);
+	if (fate == FATE_DONE)
+		*ret_live = live;
+	else
+		connector_finish(&live);
+	http_response_finish(&response);
+	buf_finish(&url);
+	return fate;
+}
+
 static bool
 part_running(json_t *part, const char *what, struct buf *state)
 {

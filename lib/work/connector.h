@@ -20,6 +20,10 @@ struct connector {
 enum fate connector_read(
     const char *file, struct connector *ret_connector, struct err *err) NODISCARD;
 void connector_finish(struct connector *connector);
+/* The same connector as Connect holds it, its texts as they are. *ret_there false: Connect
+ * does not know it. RETRY: Connect is away. */
+enum fate connector_live(const struct connector *connector, struct http_client *connect,
+    struct connector *ret_live, bool *ret_there, struct err *err) NODISCARD;
 
 /* A setting's text, or NULL. */
 const char *connector_setting(const struct connector *connector, const char *name);

@@ -482,9 +482,15 @@ enrich_check(struct work *work, struct err *err)
 	if (fate == FATE_DONE)
 		fate = enrich_plan_open(loop.pg, work->pipeline, &loop.plan, err);
 	if (fate == FATE_DONE)
-		fate = lint_start(loop.pg, work->pipeline, err);
+		fate = lint_start(loop.pg, work->pipeline, false, err);
 	if (fate == FATE_DONE)
 		fate = enrich_start_refresh(&loop, err);
+	if (fate == FATE_DONE) {
+		struct kafka_conf conf;
+
+		work_kafka_conf(work, &conf);
+		fate = enrich_lint_topics(work->pipeline, loop.plan->query, &conf, err);
+	}
 	refresh_close(loop.refresh);
 	enrich_plan_free(loop.plan);
 	pg_free(loop.pg);

@@ -2,6 +2,7 @@
 /* How the enrich worker starts: Postgres' word on the query first, then the producer
  * (it aborts what a predecessor left open), then the consumers. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/metrics.h"
@@ -10,6 +11,8 @@
 #include "work/connector.h"
 #include "work/enrich_loop.h"
 #include "work/lint.h"
+
+enum { LINT_MS = 10000 };
 
 /* Postgres first: without its word on the types nothing can be read. */
 enum fate
@@ -22,7 +25,7 @@ enrich_start_plan(struct enrich_loop *loop, struct err *err)
 		    enrich_plan_open(loop->pg, loop->work->pipeline, &loop->plan, err);
 
 		if (fate == FATE_DONE)
-			fate = lint_start(loop->pg, loop->work->pipeline, err);
+			fate = lint_start(loop->pg, loop->work->pipeline, false, err);
 		if (fate != FATE_DONE) {
 			enrich_plan_free(loop->plan);
 			loop->plan = NULL;
@@ -92,6 +95,34 @@ step_partitions(struct enrich_loop *loop, struct err *err)
 		    loop->plan->fact_topic, loop->source_partitions, pipeline->enrich.topic,
 		    loop->out_partitions);
 	return FATE_DONE;
+}
+
+enum fate
+enrich_lint_topics(const struct pipeline *pipeline, const struct sql_query *query,
+    struct kafka_conf *conf, struct err *err)
+{
+	struct lint *lint = calloc(1, sizeof *lint);
+	struct kafka_admin *admin = NULL;
+	enum fate fate;
+
+	must(lint);
+	fate = kafka_admin_open(&admin, conf, LINT_MS, err);
+	if (fate == FATE_DONE)
+		fate = lint_topics(pipeline, query, admin, lint, err);
+	if (fate == FATE_DONE)
+		fate = lint_settle(lint, err);
+	kafka_admin_close(admin);
+	free(lint);
+	return fate;
+}
+
+static enum fate
+step_lint(struct enrich_loop *loop, struct err *err)
+{
+	struct kafka_conf conf;
+
+	work_kafka_conf(loop->work, &conf);
+	return enrich_lint_topics(loop->work->pipeline, loop->plan->query, &conf, err);
 }
 
 /* With a signal table, changed dimension rows have their facts sent again. */
@@ -166,6 +197,8 @@ enrich_start_clients(
 	fate = patiently(loop, step_producer, err);
 	if (fate == FATE_DONE)
 		fate = patiently(loop, step_partitions, err);
+	if (fate == FATE_DONE)
+		fate = patiently(loop, step_lint, err);
 	if (fate != FATE_DONE)
 		return fate;
 	loop->batch = enrich_batch_new(

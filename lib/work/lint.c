@@ -11,6 +11,8 @@
 #include "work/catalog.h"
 #include "work/worker.h"
 
+enum { CONNECT_MS = 5000 };
+
 void
 lint_add(struct lint *lint, bool refused, struct lint_place place, const char *fmt, ...)
 {
@@ -233,9 +235,8 @@ lint_pipeline(const struct lint_input *in, struct lint *ret_lint)
 		lint_connector(in, ret_lint);
 }
 
-/* Warnings are logged, the first refusal is the answer. */
-static enum fate
-settle(const struct lint *lint, struct err *err)
+enum fate
+lint_settle(const struct lint *lint, struct err *err)
 {
 	const struct lint_finding *first = NULL;
 	size_t more = 0;
@@ -267,17 +268,49 @@ settle(const struct lint *lint, struct err *err)
 	    first->column, first->what);
 }
 
-enum fate
-lint_start(struct pg *pg, const struct pipeline *pipeline, struct err *err)
+/* The findings outlive what the connector's file was read into. */
+static const char *
+own_name(const struct pipeline *pipeline, const struct connector *c, const char *file)
 {
-	struct lint *lint = calloc(1, sizeof *lint);
+	return c->yaml && file == yaml_name(c->yaml) ? pipeline->connector_file : file;
+}
+
+/* Connect and the publication, for a pipeline that names its connector. */
+static enum fate
+ask_source(
+    const struct lint_input *in, struct pg *pg, bool whole, struct lint *lint, struct err *err)
+{
+	struct http_options options = { .base_url = in->pipeline->kafka.connect,
+		.total_timeout_ms = CONNECT_MS };
+	struct http_client *connect = NULL;
+	enum fate fate = lint_publication(in, pg, lint, err);
+
+	if (fate == FATE_DONE && options.base_url)
+		fate = http_client_new(&options, &connect, err);
+	if (fate == FATE_DONE && connect) {
+		fate = lint_connect(in, connect, lint, err);
+		if (fate == FATE_RETRY && !whole) {
+			log_event(
+			    LOG_WARN, "lint", "skipped=connect why=%s", log_quote(err->what));
+			fate = FATE_DONE;
+		} else if (fate != FATE_DONE) {
+			(void)err_wrap(err, "connector's settings");
+		}
+	}
+	http_client_free(connect);
+	return fate == FATE_DONE && whole ? lint_slot(in, pg, lint, err) : fate;
+}
+
+enum fate
+lint_source(struct pg *pg, const struct pipeline *pipeline, bool whole, struct lint *lint,
+    struct err *err)
+{
 	struct connector connector = { 0 };
 	struct lint_input in = { .pipeline = pipeline };
 	struct sql_catalog *catalog = NULL;
 	struct sql_query *query = NULL;
 	enum fate fate = catalog_open(pg, pipeline, &catalog, err);
 
-	must(lint);
 	if (fate == FATE_DONE)
 		fate = query_compile(catalog, pipeline, &query, err);
 	if (fate == FATE_DONE && pipeline->connector_file) {
@@ -286,13 +319,28 @@ lint_start(struct pg *pg, const struct pipeline *pipeline, struct err *err)
 	}
 	in.catalog = catalog;
 	in.query = query;
-	if (fate == FATE_DONE) {
+	if (fate == FATE_DONE)
 		lint_pipeline(&in, lint);
-		fate = settle(lint, err);
-	}
+	if (fate == FATE_DONE && in.connector)
+		fate = ask_source(&in, pg, whole, lint, err);
+	for (size_t i = 0; i < lint->count; i++)
+		lint->findings[i].file = own_name(pipeline, &connector, lint->findings[i].file);
 	connector_finish(&connector);
 	sql_query_free(query);
 	sql_catalog_free(catalog);
+	return fate;
+}
+
+enum fate
+lint_start(struct pg *pg, const struct pipeline *pipeline, bool whole, struct err *err)
+{
+	struct lint *lint = calloc(1, sizeof *lint);
+	enum fate fate;
+
+	must(lint);
+	fate = lint_source(pg, pipeline, whole, lint, err);
+	if (fate == FATE_DONE)
+		fate = lint_settle(lint, err);
 	free(lint);
 	return fate;
 }

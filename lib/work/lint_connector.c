@@ -22,12 +22,14 @@ static const struct rule {
 	    "a topic made by itself has another partition count" },
 	{ "publication.autocreate.mode", "disabled", false, false,
 	    "a publication made by itself may hold too few tables" },
+	{ "heartbeat.interval.ms", "1000", false, false,
+	    "what is known of how far the sinks are is as old as the heartbeat" },
 	{ "poll.interval.ms", "10", false, false,
 	    "changes wait for up to half a second at Debezium's default" },
 };
 
-static struct lint_place
-setting_place(const struct connector *c, const char *name)
+struct lint_place
+lint_setting_place(const struct connector *c, const char *name)
 {
 	const struct yaml_node *node = c->config;
 
@@ -46,7 +48,7 @@ lint_rules(const struct lint_input *in, struct lint *lint)
 
 		if (text ? strcmp(text, rule->want) == 0 : rule->absent)
 			continue;
-		lint_add(lint, rule->refused, setting_place(in->connector, rule->name),
+		lint_add(lint, rule->refused, lint_setting_place(in->connector, rule->name),
 		    "\"%s\": \"%s\" is wanted: %s", rule->name, rule->want, rule->why);
 	}
 }
@@ -63,7 +65,7 @@ lint_skipped(const struct lint_input *in, struct lint *lint)
 	lint_add(lint,
 	    text ? strpbrk(text, "cud") || in->pipeline->enrich.on_truncate != TRUNCATE_IGNORE
 		 : in->pipeline->enrich.on_truncate != TRUNCATE_IGNORE,
-	    setting_place(in->connector, name),
+	    lint_setting_place(in->connector, name),
 	    "\"%s\": \"none\" is wanted: %s are not sent, and their rows stay in the sinks",
 	    name, text && strpbrk(text, "cud") ? "changes" : "truncations");
 }
@@ -74,7 +76,7 @@ lint_prefix(const struct lint_input *in, struct lint *lint)
 	const char *text = connector_setting(in->connector, "topic.prefix");
 
 	if (!text || strcmp(text, in->pipeline->prefix) != 0)
-		lint_add(lint, true, setting_place(in->connector, "topic.prefix"),
+		lint_add(lint, true, lint_setting_place(in->connector, "topic.prefix"),
 		    "\"topic.prefix\" is %s, and the pipeline reads %s.*: they must be the "
 		    "same",
 		    text ? text : "missing", in->pipeline->prefix);
@@ -97,7 +99,7 @@ lint_converters(const struct lint_input *in, struct lint *lint)
 		const char *text = connector_setting(in->connector, names[i]);
 
 		if (text && !ends_with(text, ".JsonConverter"))
-			lint_add(lint, true, setting_place(in->connector, names[i]),
+			lint_add(lint, true, lint_setting_place(in->connector, names[i]),
 			    "\"%s\": events are read as JSON alone: "
 			    "org.apache.kafka.connect.json.JsonConverter",
 			    names[i]);
@@ -124,7 +126,7 @@ lint_decimals(const struct lint_input *in, struct lint *lint)
 		for (size_t i = 0; i < source->column_count; i++) {
 			if (source->columns[i].type.kind != TYPE_NUMERIC)
 				continue;
-			lint_add(lint, true, setting_place(in->connector, name),
+			lint_add(lint, true, lint_setting_place(in->connector, name),
 			    "\"%s\": \"string\" is wanted: %s.%s.%s is numeric, and %s", name,
 			    source->schema, source->table, source->columns[i].name,
 			    inexact ? "a double is not exact"
@@ -163,7 +165,7 @@ lint_tables(const struct lint_input *in, struct lint *lint)
 		(void)snprintf(table, sizeof table, "%s.%s", source->schema, source->table);
 		if (strpbrk(list, "*\\[(") || list_holds(list, table))
 			continue; /* a pattern is for Debezium to read */
-		lint_add(lint, s == 0, setting_place(in->connector, name),
+		lint_add(lint, s == 0, lint_setting_place(in->connector, name),
 		    s == 0 ? "\"%s\" lacks %s, whose changes the pipeline carries"
 			   : "\"%s\" lacks %s: its changes are seen when cached rows grow old, "
 			     "and facts are not sent again",
@@ -176,22 +178,38 @@ lint_channels(const struct lint_input *in, struct lint *lint)
 {
 	const char *table = connector_setting(in->connector, "signal.data.collection");
 	const char *channels = connector_setting(in->connector, "signal.enabled.channels");
-	const char *heartbeat = connector_setting(in->connector, "heartbeat.interval.ms");
 
 	if (!table && sql_query_source_count(in->query) > 1 &&
 	    in->pipeline->enrich.on_dimension_change == DIMENSION_REFRESH)
-		lint_add(lint, false, setting_place(in->connector, "signal.data.collection"),
+		lint_add(lint, false,
+		    lint_setting_place(in->connector, "signal.data.collection"),
 		    "no \"signal.data.collection\": facts of a changed dimension row are not "
 		    "sent again");
 	if (table && channels && !list_holds(channels, "source"))
-		lint_add(lint, true, setting_place(in->connector, "signal.enabled.channels"),
+		lint_add(lint, true,
+		    lint_setting_place(in->connector, "signal.enabled.channels"),
 		    "\"signal.enabled.channels\" lacks source: signals are rows of %s", table);
-	if (!heartbeat || strcmp(heartbeat, "0") == 0 ||
-	    !connector_setting(in->connector, "heartbeat.action.query"))
-		lint_add(lint, false, setting_place(in->connector, "heartbeat.interval.ms"),
-		    "no \"heartbeat.interval.ms\" with a \"heartbeat.action.query\": verify "
-		    "and "
-		    "freshness stand still while the database is idle");
+	if (!connector_setting(in->connector, "heartbeat.action.query"))
+		lint_add(lint, false,
+		    lint_setting_place(in->connector, "heartbeat.action.query"),
+		    "no \"heartbeat.action.query\": verify and freshness stand still while the "
+		    "database is idle and others write");
+}
+
+/* The partition must follow from the key alone, by the default partitioner. */
+static void
+lint_partitioner(const struct lint_input *in, struct lint *lint)
+{
+	const struct yaml_node *config = in->connector->config;
+
+	for (size_t i = 0; i < config->count; i++)
+		if (strcmp(config->keys[i], "producer.override.partitioner.class") == 0 ||
+		    ends_with(config->items[i]->text, ".PartitionRouting"))
+			lint_add(lint, true, lint_setting_place(in->connector, config->keys[i]),
+			    "\"%s\" chooses partitions its own way, and the order of a key "
+			    "breaks: "
+			    "take it out",
+			    config->keys[i]);
 }
 
 void
@@ -204,4 +222,5 @@ lint_connector(const struct lint_input *in, struct lint *lint)
 	lint_decimals(in, lint);
 	lint_tables(in, lint);
 	lint_channels(in, lint);
+	lint_partitioner(in, lint);
 }

@@ -154,6 +154,7 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 
 	*e = (struct pipeline_enrich){ .partitions = 4,
 		.refresh_rows_max = 1000000,
+		.sink_outage_max_ms = INT64_C(7) * 24 * 3600 * 1000,
 		.batch_rows = 10000,
 		.batch_bytes = 8 << 20,
 		.linger_ms = 50,
@@ -179,6 +180,7 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	choice = DIMENSION_REFRESH;
 	TRY(yaml_choice(map, "on_dimension_change", YAML_OPTIONAL, changes, &choice, err));
 	e->on_dimension_change = (enum on_dimension_change)choice;
+	TRY(yaml_duration(map, "sink_outage_max", YAML_OPTIONAL, &e->sink_outage_max_ms, err));
 	TRY(yaml_int(map, "refresh_rows_max", YAML_OPTIONAL, 1, INT64_C(1) << 40,
 	    &e->refresh_rows_max, err));
 	TRY(yaml_int(map, "batch_rows", YAML_OPTIONAL, 1, 100000, &e->batch_rows, err));
@@ -317,6 +319,36 @@ pipeline_read(const char *file, struct pipeline **ret_pipeline, struct err *err)
 	}
 	*ret_pipeline = p;
 	return FATE_DONE;
+}
+
+static struct yaml_node *
+key_node(const struct yaml_node *map, const char *key, struct yaml_node **ret_value)
+{
+	for (size_t i = 0; map && map->kind == YAML_MAP && i < map->count; i++)
+		if (strcmp(map->keys[i], key) == 0) {
+			*ret_value = map->items[i];
+			return map->key_nodes[i];
+		}
+	return NULL;
+}
+
+void
+pipeline_place(const struct pipeline *pipeline, const char *map, const char *key,
+    unsigned *ret_line, unsigned *ret_column)
+{
+	struct yaml_node *value = NULL, *ignored;
+	struct yaml_node *node, *inner;
+
+	if (!pipeline->own)
+		return; /* a test made it */
+	node = key_node(yaml_root(pipeline->own->yaml), map, &value);
+	inner = key_node(value, key, &ignored);
+	if (inner)
+		node = inner;
+	if (!node)
+		return;
+	*ret_line = node->line;
+	*ret_column = node->column;
 }
 
 void

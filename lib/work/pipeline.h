@@ -62,7 +62,8 @@ struct pipeline_enrich {
 	int64_t generation;
 	enum on_truncate on_truncate;
 	enum on_dimension_change on_dimension_change;
-	int64_t refresh_rows_max; /* facts of one changed dimension row */
+	int64_t refresh_rows_max;   /* facts of one changed dimension row */
+	int64_t sink_outage_max_ms; /* what compaction leaves to a sink that was away */
 	int64_t batch_rows, batch_bytes, linger_ms;
 	int64_t cache_bytes, cache_ttl_ms;
 	const char *listen;
@@ -186,6 +187,9 @@ struct pipeline {
 enum fate pipeline_read(
     const char *file, struct pipeline **ret_pipeline, struct err *err) NODISCARD;
 void pipeline_free(struct pipeline *pipeline); /* accepts NULL */
+/* Where the file says map.key, or else map; untouched when it says neither. */
+void pipeline_place(const struct pipeline *pipeline, const char *map, const char *key,
+    unsigned *ret_line, unsigned *ret_column);
 
 /* The whole configuration with defaults filled in, as YAML; secrets as ***. */
 void pipeline_print(const struct pipeline *pipeline, struct buf *out);

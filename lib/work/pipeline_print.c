@@ -89,11 +89,11 @@ print_enrich(const struct pipeline_enrich *e, struct buf *out)
 	    e->generation, e->on_truncate == TRUNCATE_STOP ? "stop" : "ignore",
 	    e->on_dimension_change == DIMENSION_REFRESH ? "refresh" : "keep");
 	buf_printf(out,
-	    "  refresh_rows_max: %" PRId64 "\n  batch_rows: %" PRId64
-	    "\n  batch_bytes: %" PRId64 "\n  linger: %" PRId64 "ms\n  cache_bytes: %" PRId64
-	    "\n  cache_ttl: %" PRId64 "ms\n",
-	    e->refresh_rows_max, e->batch_rows, e->batch_bytes, e->linger_ms, e->cache_bytes,
-	    e->cache_ttl_ms);
+	    "  sink_outage_max: %" PRId64 "ms\n  refresh_rows_max: %" PRId64
+	    "\n  batch_rows: %" PRId64 "\n  batch_bytes: %" PRId64 "\n  linger: %" PRId64
+	    "ms\n  cache_bytes: %" PRId64 "\n  cache_ttl: %" PRId64 "ms\n",
+	    e->sink_outage_max_ms, e->refresh_rows_max, e->batch_rows, e->batch_bytes,
+	    e->linger_ms, e->cache_bytes, e->cache_ttl_ms);
 	pipeline_print_text(out, "  listen", e->listen);
 }
 

@@ -8,6 +8,7 @@
 
 CARRY(statement_postgres_catalog, "sql/postgres/catalog.sql");
 CARRY(statement_postgres_columns, "sql/postgres/columns.sql");
+CARRY(statement_postgres_publication, "sql/postgres/publication.sql");
 CARRY(statement_postgres_gap, "sql/postgres/gap.sql");
 CARRY(statement_engagement_contents, "sql/generate/engagement_contents.sql");
 CARRY(statement_engagement_load, "sql/generate/engagement_load.sql");

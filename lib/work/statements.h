@@ -6,7 +6,8 @@
 
 extern const char statement_postgres_catalog[]; /* sql/postgres/catalog.sql */
 extern const char statement_postgres_columns[]; /* sql/postgres/columns.sql */
-extern const char statement_postgres_gap[];     /* sql/postgres/gap.sql */
+extern const char statement_postgres_publication[];
+extern const char statement_postgres_gap[]; /* sql/postgres/gap.sql */
 
 /* sql/generate/engagement_*.sql */
 extern const char statement_engagement_contents[];

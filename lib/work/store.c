@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "work/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
 #include "sink/clickhouse.h"
 #include "work/catalog.h"
 #include "work/deliver.h"
+#include "work/lint.h"
 #include "work/mirror.h"
 
 enum { BATCHES_IN_HAND = 2 };
@@ -203,12 +205,83 @@ store_close(struct store *store)
 	pg_free(store->pg);
 }
 
+static enum fate
+tables_lint(
+    const struct store *store, const struct pipeline *p, struct lint *lint, struct err *err)
+{
+	const struct pipeline_clickhouse *c = &p->clickhouse;
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < store->table_count && fate == FATE_DONE; i++) {
+		const struct sink_clickhouse_config *config = &store->tables[i].config;
+		const struct http_options options = { .base_url = c->url,
+			.user = c->user,
+			.password = c->password,
+			.ca_file = c->ca_file,
+			.total_timeout_ms = c->timeout_ms };
+		struct lint_table table = { .database = config->database,
+			.table = config->table,
+			.append = c->tables[i].mode == MODE_APPEND,
+			.identity = config->identity,
+			.identity_count = config->identity_count,
+			.place = { p->file, 1, 1 } };
+		struct http_client *client = NULL;
+
+		pipeline_place(
+		    p, "clickhouse", "table", &table.place.line, &table.place.column);
+		fate = http_client_new(&options, &client, err);
+		if (fate == FATE_DONE)
+			fate = lint_clickhouse(client, &table, lint, err);
+		http_client_free(client);
+	}
+	return fate;
+}
+
+static enum fate
+lint_patiently(struct work *work, struct store *store, struct err *err)
+{
+	struct lint *lint = calloc(1, sizeof *lint);
+	struct pause pause = { 0 };
+	enum fate fate;
+
+	must(lint);
+	for (;;) {
+		lint->count = 0;
+		fate = tables_lint(store, work->pipeline, lint, err);
+		if (fate != FATE_RETRY || work->check_only || work_stopping())
+			break;
+		work_status(false, "waiting for ClickHouse: %s", err->what);
+		pause_wait(&pause);
+	}
+	if (fate == FATE_DONE)
+		fate = lint_settle(lint, err);
+	else if (fate == FATE_HALT)
+		(void)snprintf(err->code, sizeof err->code, "%s", CODE_CONFIG);
+	free(lint);
+	return fate;
+}
+
+enum fate
+store_lint(const struct pipeline *pipeline, struct lint *lint, struct err *err)
+{
+	struct work work = { .pipeline = pipeline, .worker = "clickhouse", .check_only = true };
+	struct store store = { 0 };
+	enum fate fate = store_open(&work, &store, err);
+
+	if (fate == FATE_DONE)
+		fate = tables_lint(&store, pipeline, lint, err);
+	store_close(&store);
+	return fate;
+}
+
 enum fate
 store_run(struct work *work, struct err *err)
 {
 	struct store store = { 0 };
 	enum fate fate = store_open(work, &store, err);
 
+	if (fate == FATE_DONE)
+		fate = lint_patiently(work, &store, err);
 	if (fate == FATE_DONE)
 		fate = deliver_run(&store.deliver, err);
 	else if (fate == FATE_RETRY)
@@ -225,6 +298,8 @@ store_check(struct work *work, struct err *err)
 
 	if (fate == FATE_DONE)
 		fate = deliver_check(&store.deliver, err);
+	if (fate == FATE_DONE)
+		fate = lint_patiently(work, &store, err);
 	store_close(&store);
 	return fate;
 }

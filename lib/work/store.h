@@ -12,4 +12,10 @@
 enum fate store_run(struct work *work, struct err *err) NODISCARD;
 enum fate store_check(struct work *work, struct err *err) NODISCARD;
 
+/* Whether the tables keep one row a key: what --check and the start refuse, for sluicectl
+ * lint. RETRY: Postgres or ClickHouse is away. */
+struct lint;
+enum fate store_lint(
+    const struct pipeline *pipeline, struct lint *lint, struct err *err) NODISCARD;
+
 #endif

@@ -185,7 +185,7 @@ static const struct {
 		"\"signal.enabled.channels\": \"kafka\"" } },
 	    true, "connector", 0, 0, "signals are rows of public.sluice_signal" },
 	{ { .connector = { "", "\"heartbeat.interval.ms\": \"1000\",", "" } }, false,
-	    "connector", 0, 0, "verify and freshness stand still" },
+	    "connector", 0, 0, "as old as the heartbeat" },
 	{ { .connector = { "", "\"poll.interval.ms\": \"10\",", "" } }, false, "connector", 0,
 	    0, "\"poll.interval.ms\": \"10\" is wanted" },
 	{ { .connector = { "", "\"tombstones.on.delete\": \"true\"",
