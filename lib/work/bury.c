@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/must.h"
 #include "link/kafka_txn.h"
+#include "work/crash.h"
 #include "work/deadletter.h"
 
 struct grave {
@@ -122,10 +123,11 @@ bury_commit(struct bury *bury, struct kafka_consumer *consumer, const struct kaf
 	must(letters && outs);
 	for (size_t i = 0; i < bury->count; i++) {
 		const struct grave *grave = &bury->graves[i];
+		bool is_crash = strcmp(grave->reason, CRASH_REASON) == 0;
 
 		deadletter_fill(&letters[i], bury->work->pipeline->dlq_topic, bury->partitions,
-		    &grave->message, bury->work->worker, "deliver", "rejected", grave->reason,
-		    grave->attempts);
+		    &grave->message, bury->work->worker, is_crash ? "process" : "deliver",
+		    is_crash ? CRASH_CLASS : "rejected", grave->reason, grave->attempts);
 		outs[i] = letters[i].out;
 	}
 	verdict = kafka_txn_run(bury->txn, outs, bury->count, consumer, parts, count, err);

@@ -19,7 +19,7 @@ struct deadletter {
 	char reason[480];
 };
 
-/* stage: decode, lookup, transform, deliver. class: malformed, expression, refused ...
+/* stage: decode, lookup, transform, deliver, process. class: malformed, expression, crash ...
  * partition_count: of the dead-letter topic. */
 void deadletter_fill(struct deadletter *letter, const char *topic, int32_t partition_count,
     const struct kafka_message *message, const char *sink, const char *stage, const char *class,

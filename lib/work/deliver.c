@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "work/crash.h"
 #include "work/deliver_loop.h"
 
 enum {
@@ -52,6 +53,7 @@ loop_forget(struct loop *loop)
 	}
 	ledger_clear(loop->ledger, free_record, NULL);
 	bury_clear(loop->bury);
+	crash_drop();
 	if (loop->stuck.handle)
 		kafka_message_free(&loop->stuck);
 	free(loop->carried_reason);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "work/crash.h"
 #include "work/deliver_loop.h"
 
 enum { COMMIT_EVERY_MS = 200, LAG_EVERY_MS = 2000 };
@@ -175,10 +176,13 @@ enum fate
 loop_settle(struct loop *loop, bool now, struct err *err)
 {
 	bool freeze = wants_freeze(loop);
+	struct ledger_position at;
 	enum fate fate = FATE_DONE;
 	size_t count;
 
 	ledger_retire(loop->ledger, retire_record, loop);
+	for (size_t i = 0; ledger_position(loop->ledger, i, &at); i++)
+		crash_done(at.topic, at.partition, at.position);
 	if (!now && !freeze && bury_count(loop->bury) == 0 &&
 	    clock_mono_ms() < loop->next_commit_ms)
 		return FATE_DONE;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "work/crash.h"
 #include "work/deliver_loop.h"
 #include "work/mirror.h"
 
@@ -36,9 +37,15 @@ read_message(struct loop *loop, const struct route *route, const struct kafka_me
     struct record *record, struct err *err)
 {
 	bool skip = false;
-	enum fate fate = route->d->mirror
-			     ? mirror_read(route->d->mirror, message, record, &skip, err)
-			     : read_enriched(message, record, err);
+	enum fate fate;
+
+	if (crash_guilty(message->topic, message->partition, message->offset)) {
+		record->outcome = OUTCOME_REJECTED;
+		record->reason = strdup(CRASH_REASON);
+		return FATE_DONE;
+	}
+	fate = route->d->mirror ? mirror_read(route->d->mirror, message, record, &skip, err)
+				: read_enriched(message, record, err);
 
 	if (fate == FATE_RETRY || fate == FATE_HALT)
 		return fate;
@@ -86,6 +93,7 @@ take_in(struct loop *loop, const struct kafka_message *message, struct err *err)
 	size_t count = 0;
 	enum fate fate = FATE_DONE;
 
+	crash_take(message->topic, message->partition, message->offset);
 	for (size_t i = 0; i < loop->d->route_count && fate == FATE_DONE; i++) {
 		struct route *route = &loop->routes[i];
 
@@ -113,6 +121,8 @@ loop_has_room(const struct loop *loop)
 	for (size_t i = 0; i < loop->d->route_count; i++)
 		if (loop->routes[i].round_count >= DELIVER_ROUND_MAX)
 			return false;
+	if (crash_alone() && loop->frozen_rows == 0) /* what is frozen goes as a whole */
+		return ledger_pending(loop->ledger) == 0;
 	return ledger_pending(loop->ledger) < loop->d->rows_max + loop->frozen_rows &&
 	       (ledger_bytes(loop->ledger) < loop->d->bytes_max ||
 		   ledger_pending(loop->ledger) < loop->frozen_rows);

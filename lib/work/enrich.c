@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/must.h"
 #include "work/catalog.h"
+#include "work/crash.h"
 #include "work/enrich_loop.h"
 #include "work/lint.h"
 
@@ -63,6 +64,8 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 	case KAFKA_GO_ON:
 		for (size_t i = 0; i < part_count; i++)
 			position_set(loop, parts[i].partition, parts[i].offset);
+		for (size_t i = 0; i < part_count; i++)
+			crash_done(parts[i].topic, parts[i].partition, parts[i].offset);
 		metric_add(&metrics[M_TXNS], 1);
 		metric_set(&metrics[M_BATCH], (int64_t)enrich_batch_count(loop->batch));
 		loop->acknowledged += (int64_t)enrich_batch_count(loop->batch);
@@ -74,11 +77,22 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 		    enrich_batch_count(loop->batch), log_quote(err->what));
 		metric_add(&metrics[M_ABORTS], 1);
 		enrich_batch_drop(loop->batch);
+		crash_drop();
 		*ret_rewind = true;
 		return FATE_DONE;
 	case KAFKA_EXIT: err->fate = FATE_HALT; return FATE_HALT;
 	}
 	never("unknown verdict");
+}
+
+static void
+suspects_keep(const struct kafka_part *parts, size_t count)
+{
+	struct crash_place places[ENRICH_PARTITIONS_MAX] = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		places[i] = (struct crash_place){ parts[i].topic, parts[i].partition };
+	crash_keep(places, count);
 }
 
 /* Until Postgres is asked again, commits say what the last ones said. */
@@ -144,6 +158,7 @@ facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t co
 	for (size_t i = 0; i < fact_count; i++)
 		position_set(loop, facts[i].partition, facts[i].offset);
 	worlds_remember(loop, facts, fact_count);
+	suspects_keep(facts, fact_count);
 }
 
 static enum fate
@@ -176,6 +191,7 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 	    transact(loop, &rewind, &err) == FATE_HALT)
 		loop->broken = err;
 	enrich_batch_drop(loop->batch);
+	crash_drop();
 	if (loop->refresh)
 		refresh_clear(loop->refresh);
 	loop->position_count = 0;
@@ -187,7 +203,8 @@ on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
 static bool
 batch_full(const struct enrich_loop *loop)
 {
-	return (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
+	return (crash_alone() && enrich_batch_count(loop->batch) > 0) ||
+	       (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
 	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
 }
 
@@ -198,6 +215,7 @@ take_in(struct enrich_loop *loop, struct kafka_message *message)
 	size_t source = loop->refresh ? follow_source(loop->follow, message->topic, 0) : 0;
 
 	if (source == 0) {
+		crash_take(message->topic, message->partition, message->offset);
 		enrich_batch_add(loop->batch, message);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "wire/json.h"
 #include "wire/record.h"
+#include "work/crash.h"
 #include "work/deadletter.h"
 #include "work/enrich_item.h"
 #include "work/watch.h"
@@ -185,6 +186,12 @@ decode_all(struct enrich_batch *b, struct err *err)
 		if (!lane->seen) {
 			lane->seen = true;
 			lane->next = lane->mark;
+		}
+		if (crash_guilty(
+			item->message.topic, item->message.partition, item->message.offset)) {
+			*item = (struct item){ .message = item->message };
+			item_refuse(item, &b->arena, "process", CRASH_CLASS, CRASH_REASON);
+			continue;
 		}
 		fate = item_decode(item, b->plan, &b->arena, err);
 		if (fate == FATE_HALT)

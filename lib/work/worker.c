@@ -16,6 +16,7 @@
 #include "base/must.h"
 #include "base/options.h"
 #include "base/version.h"
+#include "work/crash.h"
 #include "work/health.h"
 
 enum {
@@ -319,6 +320,7 @@ run(const struct worker *worker, struct work *work)
 
 	log_event(LOG_INFO, "start", "version=%s pipeline=%s group=%s slot=%d", SLUICE_VERSION,
 	    work->pipeline->name, work->group, work->slot);
+	crash_open(work->member);
 	fate = worker->run(work, &err);
 	if (fate == FATE_DONE) {
 		log_event(LOG_INFO, "stop", "exit=0 why=asked");

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A record that aborts the worker again and again: after three aborts the worker goes record by
+record, and the one that aborts it alone becomes a dead letter of class crash. The abort is a real
+SIGABRT, sent while the worker has the record in hand: in a lookup that a policy of Postgres holds, or
+in a request that its receiver does not answer."""
+import json
+import signal
+import uuid
+
+from engagement import BIN, Program, postgres, wait_for
+from webhooks import Opposite, Webhooks
+from world import Events, World
+
+ABORTS, GATE = 3, 7757
+DDL = """
+    CREATE TABLE items (a int PRIMARY KEY, kind int);
+    CREATE TABLE kinds (id int PRIMARY KEY, title text);
+    INSERT INTO kinds VALUES (1, 'one'), (2, 'two');
+    CREATE FUNCTION gate(int) RETURNS bool LANGUAGE plpgsql AS
+        $$BEGIN IF $1 = 1 THEN PERFORM pg_advisory_xact_lock_shared(7757); END IF; RETURN true; END$$;
+    ALTER TABLE kinds ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY held ON kinds USING ({s}.gate(id));
+"""
+SQL = "SELECT i.a, k.title FROM {s}.items i LEFT JOIN {s}.kinds k ON k.id = i.kind"
+
+
+def aborts(program):
+    program.process.send_signal(signal.SIGABRT)
+    assert program.process.wait(timeout=20) == -signal.SIGABRT
+
+
+def test_enrich_finds_the_record_out(stack, tmp_path):
+    it = World(tmp_path, DDL, SQL, ["items", "kinds"], ["a"], partitions=1)
+    role = f"gated_{uuid.uuid4().hex[:8]}"
+    conf = json.loads(it.pipeline.read_text())
+    conf["postgres"]["user"] = role
+    it.pipeline.write_text(json.dumps(conf))
+    it.start([])
+    events = Events(it)
+    enrich = it.workers["enrich"] = Program("enrich", [BIN / "sluice-enrich", "--pipeline", it.pipeline, "--listen", "-"],
+                                            tmp_path, env={"RUNTIME_DIRECTORY": str(tmp_path)})
+    with postgres() as pg:
+        try:
+            pg.execute(f"CREATE ROLE {role} LOGIN")
+            pg.execute(f"GRANT USAGE ON SCHEMA {it.schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {it.schema} TO {role}")
+            pg.execute("SELECT pg_advisory_lock(%s)", (GATE,))
+            for a, kind in ((1, None), (2, 2), (3, 1), (4, None), (5, 2)):
+                events.send(events.event("c", {"a": a, "kind": kind}), {"a": a})
+
+            def in_hand():
+                return pg.execute("SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = %s AND wait_event = 'advisory'",
+                                  (role,)).fetchone()[0]
+            for _ in range(ABORTS + 1):
+                enrich.start()
+                wait_for("the lookup", 60, in_hand, every=0.05)
+                aborts(enrich)
+                wait_for("the end of its session", 20, lambda: not in_hand(), every=0.05)
+            assert [r[0]["a"] for r in it.records()] == [1, 2]  # one by one, as far as it
+            enrich.start()
+            assert [r[0]["a"] for r in it.wait_records(4)] == [1, 2, 4, 5]
+            letter, = it.records(it.dlq)
+            assert letter[0] == {"a": 3}
+            headers = letter[2]
+            assert headers["__connect.errors.exception.class.name"] == "crash"
+            assert headers["__connect.errors.stage"] == "process" and headers["__connect.errors.offset"] == "2"
+            assert "alone in hand" in headers["__connect.errors.exception.message"]
+            log = enrich.log.read_text()
+            assert log.count("event=crash") == ABORTS + 1 and "one_by_one=1" in log
+            assert enrich.stop() == 0
+        finally:
+            if enrich.alive():
+                enrich.kill()
+            it.stop()
+            pg.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_sink_finds_the_record_out(stack, tmp_path):
+    held = []
+
+    def answer(_, request):
+        if json.loads(request["body"])["key"]["id"] != 3:
+            return 200
+        held.append(request)
+        return "none"
+
+    server = Opposite(answer)
+    pipeline = Webhooks(tmp_path, server.url)
+    try:
+        for key in range(8):
+            pipeline.change(key)
+        pipeline.flush()
+        worker = Program("http-aborts", [BIN / "sluice-http", "--pipeline", pipeline.file, "--listen", "-"], tmp_path,
+                         env={"RUNTIME_DIRECTORY": str(tmp_path)})
+        for n in range(ABORTS + 1):
+            worker.start()
+            wait_for("the request", 60, lambda: len(held) > n or worker.tail(), every=0.05)
+            aborts(worker)
+        worker.start()
+        pipeline.caught_up()
+        assert pipeline.dead_letters() == [(3, "the worker aborted with this record alone in hand, after others with it among them")]
+        delivered = {json.loads(r["body"])["key"]["id"] for r in server.requests}
+        assert delivered == set(range(8)) and len(held) == ABORTS + 1
+        assert worker.stop() == 0
+    finally:
+        pipeline.close()
+        server.stop()
