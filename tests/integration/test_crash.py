@@ -54,6 +54,7 @@ def test_enrich_finds_the_record_out(stack, tmp_path):
                 enrich.start()
                 wait_for("the lookup", 60, in_hand, every=0.05)
                 aborts(enrich)
+                pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (role,))
                 wait_for("the end of its session", 20, lambda: not in_hand(), every=0.05)
             assert [r[0]["a"] for r in it.records()] == [1, 2]  # one by one, as far as it
             enrich.start()
