@@ -51,6 +51,7 @@ $(OUT)/%.o: %.c Makefile | deps
 $(OUT)/lib/work/statements.o: $(wildcard sql/*/*.sql)
 $(OUT)/lib/work/router_page.o: cmd/router/openapi.json
 $(OUT)/lib/sink/leaderboard_script.o: lib/sink/leaderboard.lua
+$(OUT)/lib/work/page.o: $(wildcard cmd/router/page/*)
 $(LIB_A): $(LIB_O)
 	@rm -f $@
 	@$(AR) rcs $@ $^

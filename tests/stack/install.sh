@@ -12,6 +12,7 @@ copy=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 chdb=@chdb/lib-linux-x64-gnu@26.7.3-stable.1
 duckdb=@duckdb/node-bindings-linux-x64@1.5.6-r.1
 jsclient=@clickhouse/client@1.23.1
+axe=axe-core@4.14.1
 mkdir -p "$deps" "$(dirname "$log")"
 
 die() {
@@ -93,7 +94,8 @@ duckdb() {
 
 node_client() {
 	rm -rf "$deps/node.new" && mkdir "$deps/node.new"
-	npm install --silent --no-audit --no-fund --prefix "$PWD/$deps/node.new" "$jsclient"
+	npm install --silent --no-audit --no-fund --prefix "$PWD/$deps/node.new" "$jsclient" "$axe"
+	rm -rf "$deps/node"
 	mv "$deps/node.new" "$deps/node"
 }
 
@@ -121,5 +123,5 @@ if [[ -d $deps/kafka ]]; then here kafka; else part kafka kafka; fi
 if [[ -d $deps/debezium ]]; then here debezium; else part debezium debezium; fi
 if [[ -f $deps/chdb/libchdb.so ]]; then here chdb; else part chdb chdb; fi
 if [[ -f $deps/duckdb/libduckdb.so ]]; then here duckdb; else part duckdb duckdb; fi
-if [[ -d $deps/node/node_modules/@clickhouse/client ]]; then here node; else part node node_client; fi
+if [[ -d $deps/node/node_modules/@clickhouse/client && -d $deps/node/node_modules/axe-core ]]; then here node; else part node node_client; fi
 if cmp -s tests/requirements.txt "$deps/venv/installed.txt"; then here venv; else part venv venv; fi
