@@ -150,7 +150,7 @@ answered(struct httpd_exchange *x)
 	struct httpd_loop *s = x->server;
 
 	s->counts.exchanges--;
-	x->out.len = x->sent = 0;
+	x->out.len = x->sent = x->sealed = 0;
 	if (x->out.cap > HTTPD_KEEP)
 		buf_finish(&x->out);
 	buf_finish(&x->body);
@@ -295,6 +295,8 @@ ask(struct httpd_exchange *x, struct http_head *head)
 	x->head_only = slice_eq(head->method, SLICE("HEAD"));
 	x->owner = NULL;
 	x->due_us = 0;
+	/* the last answer's end says nothing about this one, which may come much later */
+	x->flushed = x->ended = x->wants_room = x->moved = false;
 	s->head = head;
 	s->options.asked(s->options.ctx, x);
 	s->head = NULL;

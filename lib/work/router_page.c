@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "work/page.h"
 #include "work/router_ops.h"
 
 /* The assembler copies the file; the Makefile knows that this object depends on it. */
@@ -16,6 +17,21 @@ router_openapi(void)
 bool
 router_page(struct httpd_exchange *x, const struct http_head *head)
 {
-	(void)x, (void)head;
-	return false;
+	struct buf path = { 0 };
+	const struct page_file *file = NULL;
+	bool known;
+
+	if (http_path_decode(head->path, &path))
+		file = page_file(buf_str(&path));
+	buf_finish(&path);
+	if (!file)
+		return false;
+	known = slice_eq(http_header(head, "if-none-match"), slice_str(file->etag));
+	httpd_begin(x, known ? 304 : 200, file->content_type);
+	httpd_add_header(x, "Content-Security-Policy", SLICE(PAGE_POLICY));
+	httpd_add_header(x, "ETag", slice_str(file->etag));
+	if (!known)
+		buf_slice(httpd_out(x), file->body);
+	httpd_end(x, NULL);
+	return true;
 }
