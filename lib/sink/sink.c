@@ -23,6 +23,7 @@ struct sink {
 	const struct sink_ops *ops;
 	struct queue queue;
 	size_t flying, ready;
+	size_t flying_bytes;
 	bool flush; /* until the queue is empty */
 	alignas(max_align_t) unsigned char state[];
 };
@@ -167,18 +168,23 @@ batch_count(const struct queue *queue, size_t from, const struct sink_batch_limi
 	return count;
 }
 
-static bool
-batch_full(const struct queue *queue, size_t from, const struct sink_batch_limits *limits)
+static size_t
+front_bytes(const struct queue *queue, size_t count)
 {
 	size_t bytes = 0;
 
-	if (queue->count - from >= limits->rows_max)
-		return true;
-	if (queue->bytes < limits->bytes_max)
-		return false;
-	for (size_t i = from; i < queue->count && bytes < limits->bytes_max; i++)
+	for (size_t i = 0; i < count; i++)
 		bytes += record_bytes(queue->records[i]);
-	return bytes >= limits->bytes_max;
+	return bytes;
+}
+
+/* What comes behind the first records is a whole batch. */
+static bool
+batch_full(const struct queue *queue, size_t from, size_t from_bytes,
+    const struct sink_batch_limits *limits)
+{
+	return queue->count - from >= limits->rows_max ||
+	       queue->bytes - from_bytes >= limits->bytes_max;
 }
 
 /* What is refused is looked at alone; then it is all settled or pending again. */
@@ -206,16 +212,16 @@ limits_now(struct sink *sink)
 	return limits;
 }
 
-/* Milliseconds until what comes behind from is due; 0: now. Call with something there. */
+/* Milliseconds until the queue is due; 0: now. Call with something there, none on its way. */
 static int64_t
-due_in_ms(const struct sink *sink, size_t from, const struct sink_batch_limits *limits)
+due_in_ms(const struct sink *sink, const struct sink_batch_limits *limits)
 {
 	const struct queue *queue = &sink->queue;
 	int64_t age_ms;
 
-	if (sink->flush || batch_full(queue, from, limits))
+	if (sink->flush || batch_full(queue, 0, 0, limits))
 		return 0;
-	age_ms = clock_mono_ms() - queue->pushed_ms[from];
+	age_ms = clock_mono_ms() - queue->pushed_ms[0];
 	return age_ms >= limits->age_ms ? 0 : limits->age_ms - age_ms;
 }
 
@@ -235,8 +241,9 @@ make_ready(struct sink *sink, const struct sink_batch_limits *limits, struct err
 	size_t from = sink->flying, count;
 	enum fate fate;
 
-	if (from == queue->count || (from ? !sink->flush && !batch_full(queue, from, limits)
-					  : due_in_ms(sink, from, limits) > 0))
+	if (from == queue->count ||
+	    (from ? !sink->flush && !batch_full(queue, from, sink->flying_bytes, limits)
+		  : due_in_ms(sink, limits) > 0))
 		return FATE_DONE;
 	count = batch_count(queue, from, limits);
 	for (size_t i = from; i < from + count; i++)
@@ -304,6 +311,7 @@ work_ahead(
 	if (fate == FATE_DONE && sink->ready && !sink->flying) {
 		fate = sink->ops->send(sink->state, err);
 		sink->flying = sink->ready;
+		sink->flying_bytes = front_bytes(&sink->queue, sink->flying);
 		sink->ready = 0;
 		if (fate == FATE_DONE && sink->queue.count > sink->flying)
 			fate = make_ready(sink, limits, err);
@@ -320,7 +328,7 @@ work_ahead(
 static enum fate
 work_one(struct sink *sink, const struct sink_batch_limits *limits, struct err *err)
 {
-	if (due_in_ms(sink, 0, limits) > 0)
+	if (due_in_ms(sink, limits) > 0)
 		return FATE_DONE;
 	return deliver_batch(sink, batch_count(&sink->queue, 0, limits), err);
 }
@@ -333,7 +341,7 @@ wait_for_due(const struct sink *sink, int64_t end_ms, const struct sink_batch_li
 
 	if (sink->queue.count == 0 || sink->flying || left_ms <= 0)
 		return;
-	due_ms = due_in_ms(sink, 0, limits);
+	due_ms = due_in_ms(sink, limits);
 	if (due_ms > 0)
 		clock_sleep_ms(due_ms < left_ms ? due_ms : left_ms);
 }

@@ -52,7 +52,7 @@ contract_settle(struct sink *sink)
 
 	sink_flush(sink);
 	for (int i = 0; sink_pending(sink) > 0; i++) {
-		enum fate fate = sink_work(sink, 0, &err);
+		enum fate fate = sink_work(sink, 20, &err);
 
 		assert_true(i < 1000);
 		assert_true(fate == FATE_DONE || fate == FATE_RETRY);
