@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -198,6 +199,91 @@ kafka_message_headers(const struct kafka_message *message, struct header *out, s
 	}
 	*ret_count = count;
 	return FATE_DONE;
+}
+
+/* A block: how many, then each as the lengths of name and value (NO_VALUE: null) and both. */
+enum { BLOCK_HEAD = sizeof(uint32_t), BLOCK_LENGTHS = 2 * sizeof(uint32_t) };
+#define NO_VALUE UINT32_MAX
+
+static char *
+block_write(const struct header *headers, size_t count)
+{
+	size_t size = BLOCK_HEAD;
+	char *block, *at;
+
+	for (size_t i = 0; i < count; i++)
+		size += BLOCK_LENGTHS + headers[i].name.len + headers[i].value.len;
+	block = malloc(size);
+	must(block);
+	at = block;
+	memcpy(at, &(uint32_t){ (uint32_t)count }, BLOCK_HEAD);
+	at += BLOCK_HEAD;
+	for (size_t i = 0; i < count; i++) {
+		struct slice name = headers[i].name, value = headers[i].value;
+		uint32_t lengths[2] = { (uint32_t)name.len,
+			value.p ? (uint32_t)value.len : NO_VALUE };
+
+		memcpy(at, lengths, BLOCK_LENGTHS);
+		memcpy(at + BLOCK_LENGTHS, name.p, name.len);
+		if (value.len)
+			memcpy(at + BLOCK_LENGTHS + name.len, value.p, value.len);
+		at += BLOCK_LENGTHS + name.len + value.len;
+	}
+	return block;
+}
+
+/* The header that stands there; returns where the next one does. */
+static const char *
+block_read(const char *at, struct header *ret_header)
+{
+	uint32_t lengths[2];
+	size_t value_len;
+
+	memcpy(lengths, at, BLOCK_LENGTHS);
+	at += BLOCK_LENGTHS;
+	value_len = lengths[1] == NO_VALUE ? 0 : lengths[1];
+	ret_header->name = slice_of(at, lengths[0]);
+	ret_header->value =
+	    slice_of(lengths[1] == NO_VALUE ? NULL : at + lengths[0], value_len);
+	return at + lengths[0] + value_len;
+}
+
+enum fate
+kafka_message_take_headers(const struct kafka_message *message, struct header *out, size_t max,
+    size_t *ret_count, char **ret_block, struct err *err)
+{
+	rd_kafka_headers_t *headers = NULL;
+	const char *at;
+
+	*ret_block = NULL;
+	if (kafka_message_headers(message, out, max, ret_count, err) != FATE_DONE)
+		return err->fate;
+	if (*ret_count == 0 || rd_kafka_message_detach_headers(message->handle, &headers))
+		return FATE_DONE; /* what was read stays where it is */
+	*ret_block = block_write(out, *ret_count);
+	rd_kafka_headers_destroy(headers);
+	at = *ret_block + BLOCK_HEAD;
+	for (size_t i = 0; i < *ret_count; i++)
+		at = block_read(at, &out[i]);
+	return FATE_DONE;
+}
+
+void
+kafka_message_give_headers(const struct kafka_message *message, const char *block)
+{
+	const char *at = block + BLOCK_HEAD;
+	rd_kafka_headers_t *headers;
+	struct header header;
+	uint32_t count;
+
+	memcpy(&count, block, sizeof count);
+	headers = rd_kafka_headers_new(count);
+	for (uint32_t i = 0; i < count; i++) {
+		at = block_read(at, &header);
+		must(rd_kafka_header_add(headers, header.name.p, (ssize_t)header.name.len,
+			 header.value.p, (ssize_t)header.value.len) == 0);
+	}
+	rd_kafka_message_set_headers(message->handle, headers);
 }
 
 void

@@ -97,6 +97,13 @@ struct kafka_message {
  * unreadable, or more than max. A null value has p NULL. */
 enum fate kafka_message_headers(const struct kafka_message *message, struct header *out,
     size_t max, size_t *ret_count, struct err *err) NODISCARD;
+/* The same, and takes them out of the message into one block, *ret_block, which is the
+ * caller's to free: a message that is kept long costs one allocation then, not two a
+ * header. NULL: it has none. */
+enum fate kafka_message_take_headers(const struct kafka_message *message, struct header *out,
+    size_t max, size_t *ret_count, char **ret_block, struct err *err) NODISCARD;
+/* Puts the headers of such a block back, for who reads the message next. */
+void kafka_message_give_headers(const struct kafka_message *message, const char *block);
 void kafka_message_free(struct kafka_message *message); /* then handle is NULL; twice is fine */
 
 /* A message to be produced. Everything is copied by the call that takes it. */

@@ -51,6 +51,7 @@ struct record {
 	uint32_t attempts;
 	char *reason;  /* of a rejection, heap; freed by the worker */
 	char *text;    /* heap that key, value and before lie in; NULL: the message */
+	char *headers; /* heap that the slices of the headers lie in; NULL: the message */
 	void *message; /* the Kafka message; NULL: another record of it has it */
 	struct slice message_key, message_value; /* as they came */
 };

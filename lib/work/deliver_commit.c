@@ -55,6 +55,8 @@ retire_record(void *context, struct record *record)
 		kafka_message_free(&message);
 		return;
 	}
+	if (record->headers)
+		kafka_message_give_headers(&message, record->headers);
 	bury_add(loop->bury, &message, loop->carried_reason, loop->carried_attempts);
 	free(loop->carried_reason);
 	loop->carried_reason = NULL;

@@ -22,7 +22,8 @@ read_enriched(const struct kafka_message *message, struct record *record, struct
 {
 	struct header headers[HEADERS_MAX];
 	size_t count = 0;
-	enum fate fate = kafka_message_headers(message, headers, HEADERS_MAX, &count, err);
+	enum fate fate = kafka_message_take_headers(
+	    message, headers, HEADERS_MAX, &count, &record->headers, err);
 
 	if (fate == FATE_DONE)
 		fate = record_read_headers(headers, count, record, err);
@@ -110,6 +111,7 @@ take_in(struct loop *loop, const struct kafka_message *message, struct err *err)
 			continue;
 		}
 		free(read[i].text);
+		free(read[i].headers);
 		free(read[i].reason);
 	}
 	return fate;

@@ -71,6 +71,7 @@ ledger_clear(
 		for (size_t i = 0; i < CHUNK_RECORDS; i++) {
 			free(chunk->records[i].reason);
 			free(chunk->records[i].text);
+			free(chunk->records[i].headers);
 		}
 		free(chunk);
 		chunk = next;
@@ -223,7 +224,8 @@ ledger_retire(
 			retire(context, record);
 			free(record->reason);
 			free(record->text);
-			record->reason = record->text = NULL;
+			free(record->headers);
+			record->reason = record->text = record->headers = NULL;
 			ledger->free[ledger->free_count++] = record;
 		}
 		lane_settle(lane);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -210,6 +211,32 @@ expect_end(struct kafka_consumer *consumer, const char *topic, int64_t offset)
 	assert_null(message.handle);
 }
 
+/* Taken out, and given back as they were. */
+static void
+expect_taken(const struct kafka_message *message)
+{
+	struct header headers[4];
+	struct err err;
+	char *block;
+	size_t count;
+
+	assert_int_equal(
+	    kafka_message_take_headers(message, headers, 3, &count, &block, &err), FATE_REJECT);
+	assert_null(block);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		    kafka_message_take_headers(message, headers, 4, &count, &block, &err),
+		    FATE_DONE);
+		assert_int_equal(count, 4);
+		assert_true(slice_eq(headers[0].name, SLICE("a")));
+		assert_true(slice_eq(headers[3].value, SLICE("2")));
+		assert_true(headers[1].value.p && headers[1].value.len == 0);
+		assert_null(headers[2].value.p);
+		kafka_message_give_headers(message, block);
+		free(block);
+	}
+}
+
 static void
 expect_headers(struct kafka_consumer *consumer)
 {
@@ -228,6 +255,7 @@ expect_headers(struct kafka_consumer *consumer)
 	assert_true(slice_eq(headers[3].value, SLICE("2")));
 	assert_true(headers[1].value.p && headers[1].value.len == 0);
 	assert_null(headers[2].value.p);
+	expect_taken(&message);
 	kafka_message_free(&message);
 }
 
