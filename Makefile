@@ -101,8 +101,8 @@ BENCH_ENRICH := $(addprefix $(OUT)/tests/bench/,events copy_loop batch cache dec
 bench: bench-enrich bench-clickhouse bench-leaderboard bench-http ## run every bench-*: a line a figure, exit 1 on a MISS
 bench-enrich: install-deps $(BENCH_ENRICH) $(BIN)/sluice-enrich ## speed, latency and memory of enrich beside a bare copy loop (FIGURES="speed idle ...")
 	@PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" SLUICE_BIN=$(BIN) BENCH_TOOLS=$(OUT)/tests/bench tests/bench/enrich.py $(FIGURES)
-bench-clickhouse: $(OUT)/tests/bench/bench_native $(CHSERVER) ## the ClickHouse sink's figures; exit 1 on a MISS
-	@SLUICE_OUT=$(OUT) CLICKHOUSE_EMBEDDED=$(CHSERVER) build/deps/venv/bin/python tests/bench/clickhouse.py
+bench-clickhouse: install-deps $(OUT)/tests/bench/bench_native $(OUT)/tests/bench/enriched $(CHSERVER) $(BIN)/sluice-clickhouse ## the ClickHouse sink and its worker beside a Python client; exit 1 on a MISS (FIGURES="encode insert worker freshness")
+	@SLUICE_OUT=$(OUT) SLUICE_BIN=$(BIN) CLICKHOUSE_EMBEDDED=$(CHSERVER) build/deps/venv/bin/python tests/bench/clickhouse.py $(FIGURES)
 bench-leaderboard: install-deps $(BIN)/sluice-leaderboard ## rate, cost and delay of the leaderboard beside Python workers; exit 1 on a MISS
 	@SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/leaderboard.py
 bench-http: install-deps $(OUT)/tests/bench/http_server $(OUT)/tests/bench/curl_loop $(BIN)/sluice-http ## sluice-http beside libcurl alone, aiohttp and wrk; exit 1 on a MISS

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "row.h"
 #include "sink/clickhouse_ops.h"
 
 enum { POOL = 20000, RATE_MIN = 600 };
@@ -38,62 +39,6 @@ static const char describe[] =
 
 static struct record *pool;
 static size_t pool_count;
-static uint64_t seed = 42;
-
-static uint64_t
-draw(uint64_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
-}
-
-static void
-print_uuid(struct buf *out, uint64_t n)
-{
-	uint64_t mixed = (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-	buf_printf(out, "%08x-%04x-4%03x-9%03x-%012llx", (unsigned)(mixed >> 32),
-	    (unsigned)(mixed >> 16 & 0xffff), (unsigned)(mixed & 0xfff),
-	    (unsigned)(mixed >> 20 & 0xfff), (unsigned long long)(mixed * 31 >> 16));
-}
-
-/* An engagement event as sluice-generate makes them: event_ts in the last twenty
- * minutes in no order, a payload in half of the rows. */
-static void
-make_row(struct buf *out, uint64_t id)
-{
-	static const char *const types[] = { "play", "pause", "finish", "click" };
-	static const char *const devices[] = { "ios", "android", "web", "tv" };
-	static const char *const kinds[] = { "podcast", "newsletter", "video" };
-	uint64_t duration = draw(1800000), seconds = draw(1200);
-
-	buf_printf(out, "{\"id\":%llu,\"content_id\":\"", (unsigned long long)id);
-	print_uuid(out, draw(500));
-	buf_cstr(out, "\",\"user_id\":\"");
-	print_uuid(out, 1000 + draw(100000));
-	buf_printf(out,
-	    "\",\"event_type\":\"%s\",\"event_ts\":\"2026-11-21T08:%02u:%02u.%06uZ\"",
-	    types[draw(4)], (unsigned)(seconds / 60), (unsigned)(seconds % 60),
-	    (unsigned)draw(1000000));
-	if (draw(10) == 0)
-		buf_cstr(out, ",\"duration_ms\":null");
-	else
-		buf_printf(out, ",\"duration_ms\":%llu", (unsigned long long)duration);
-	buf_printf(out, ",\"device\":\"%s\",\"content_type\":\"%s\",\"length_seconds\":%u,",
-	    devices[draw(4)], kinds[draw(3)], (unsigned)draw(7200));
-	buf_printf(out, "\"engagement_seconds\":%llu.%03u,\"engagement_pct\":%u.%02u,",
-	    (unsigned long long)(duration / 1000), (unsigned)(duration % 1000),
-	    (unsigned)draw(100), (unsigned)draw(100));
-	if (draw(2))
-		buf_printf(out,
-		    "\"raw_payload\":\"{\\\"v\\\": \\\"1.%u\\\", \\\"session\\\": %u}\"}",
-		    (unsigned)draw(20), (unsigned)draw(1000000));
-	else
-		buf_cstr(out, "\"raw_payload\":null}");
-}
-
 static void
 make_pool(size_t count)
 {
@@ -103,7 +48,7 @@ make_pool(size_t count)
 	for (uint64_t i = 0; i < count; i++) {
 		struct buf row = { 0 };
 
-		make_row(&row, i + 1);
+		row_make(&row, i + 1);
 		pool[i].value = buf_view(&row);
 		pool[i].version = i;
 	}

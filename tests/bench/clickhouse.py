@@ -1,118 +1,316 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ClickHouse sink beside other ways into the same embedded server: make bench-clickhouse.
+"""clickhouse.py [FIGURE...] -- the ClickHouse sink and its worker, beside other ways into the same
+embedded server: make bench-clickhouse.
 
-Prints NAME VALUE UNIT BOUND ok|MISS a line; exit 1 on a MISS. Each way is measured ROUNDS times,
-in turn, and its best round counts; merges are stopped and the table is emptied before each."""
+Prints NAME VALUE UNIT BOUND ok|MISS a line; exit 1 on a MISS. Figures: encode insert worker
+freshness; without arguments all.
+insert: ROWS rows in batches of BATCH by the sink, by a Python client that posts JSONEachRow, and
+as the Native blocks that the sink sends, posted from files; in turn, ROUNDS times. Rates and ratios
+are the medians of the rounds; merges are stopped and the table is emptied before each.
+worker: sluice-clickhouse over a topic of BENCH_N records (1000000) in the stack's Kafka
+(SLUICE_TEST_INSTANCE, bench): user+sys CPU of the process from its start to its end.
+freshness: 100 records a second for BENCH_SECONDS (20) and the pipeline's default settings, from the
+producer's call to the row that a reader sees who asks every few milliseconds; and the parts."""
+import json
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import uuid
 
 import clickhouse_connect
+import confluent_kafka
+import confluent_kafka.admin
 import lz4.frame
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+STACK, INSTANCE = ROOT / "tests/stack/stack", os.environ.get("SLUICE_TEST_INSTANCE", "bench")
 sys.path.insert(0, str(ROOT / "tests/integration"))
 from clickhouse_server import Server  # noqa: E402
 
-ROWS, BATCH, ROUNDS = 400000, 50000, 3
+ROWS, BATCH, ROUNDS = 400000, 50000, int(os.environ.get("BENCH_ROUNDS", 5))
+N, SECONDS, RATE, PARTITIONS = int(os.environ.get("BENCH_N", 1_000_000)), int(os.environ.get("BENCH_SECONDS", 20)), 100, 4
 TABLE = "thm.enriched_events"
-TOOL = ROOT / os.environ.get("SLUICE_OUT", "build/gcc") / "tests/bench/bench_native"
+TOOLS = ROOT / os.environ.get("SLUICE_OUT", "build/gcc") / "tests/bench"
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
+FIGURES = ("encode", "insert", "worker", "freshness")
+missed = []
 
 
-class Bench:
-    def __init__(self, server, client):
-        self.server, self.client = server, client
-        self.tick = os.sysconf("SC_CLK_TCK")
+def figure(name, value, unit, bound, digits=2):
+    good = bound == "-" or (value >= float(bound[2:]) if bound[0] == ">" else value <= float(bound[2:]))
+    missed.extend([] if good else [name])
+    print(f"{name} {value:.{digits}f} {unit} {bound} {'ok' if good else 'MISS'}", flush=True)
 
-    def server_cpu(self):
-        fields = open(f"/proc/{self.server.process.pid}/stat").read().rsplit(")")[-1].split()
-        return (int(fields[11]) + int(fields[12])) / self.tick
+
+def note(text):
+    print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def cpu(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Place:
+    """A ClickHouse of its own with the engagement pipeline's table."""
+
+    def __init__(self, folder):
+        self.folder, self.server = folder, Server(folder / "data")
+        for statement in re.sub(r"--.*", "", (ROOT / "sql/clickhouse/engagement.sql").read_text()).split(";"):
+            if statement.strip():
+                self.server.ask(statement)
+        self.client = clickhouse_connect.get_client(host="127.0.0.1", port=self.server.port, compress=False)
+
+    def close(self):
+        self.client.close()
+        self.server.stop()
 
     def empty(self):
         self.server.ask(f"TRUNCATE TABLE {TABLE}")
         self.server.ask(f"SYSTEM STOP MERGES {TABLE}")
 
-    def measure(self, way):
-        """(seconds, the server's CPU seconds)"""
-        self.empty()
-        cpu, start = self.server_cpu(), time.monotonic()
-        seconds = way() or time.monotonic() - start
-        cpu = self.server_cpu() - cpu
-        count = self.client.query(f"SELECT count() FROM {TABLE}").first_row[0]
-        assert count == ROWS, f"{count} rows arrived"
-        return seconds, cpu
+    def count(self):
+        return self.client.query(f"SELECT count() FROM {TABLE}").first_row[0]
 
-    def sluice(self):
-        run = subprocess.run([TOOL, str(ROWS), str(BATCH), f"http://127.0.0.1:{self.server.port}", TABLE],
-                             check=True, capture_output=True, text=True, timeout=300)
-        return float(run.stdout.split()[0])
-
-    def fetch(self, format_, columns="*"):
-        sql = f"SELECT {columns} FROM {TABLE} ORDER BY _version LIMIT {{}}, {BATCH}"
-        return [self.client.raw_query(sql.format(at), fmt=format_) for at in range(0, ROWS, BATCH)]
-
-    def splice(self, bodies):
-        """What a good client must do at least: each record's JSON gets its version."""
-        version = 0
-        for lines in bodies:
-            rows = []
-            for line in lines:
-                rows.append(b'%s,"_version":%d,"_deleted":0}\n' % (line[:-1], version))
-                version += 1
-            yield b"".join(rows)
-
-    def post(self, bodies, format_, compression=None):
-        for body in bodies:
-            self.client.raw_insert(TABLE, insert_block=body, fmt=format_, compression=compression, settings={"async_insert": 0})
+    def parts(self):
+        return self.client.query("SELECT count() FROM system.parts WHERE active AND table = 'enriched_events'").first_row[0]
 
 
-def report(name, value, unit, bound, ok):
-    print(f"{name} {value:.2f} {unit} {bound} {'ok' if ok else 'MISS'}", flush=True)
-    return ok
+# --- insert: three ways, the same rows, the same batches ---
+
+def sluice(place):
+    run = subprocess.run([TOOLS / "bench_native", str(ROWS), str(BATCH), f"http://127.0.0.1:{place.server.port}", TABLE],
+                         check=True, capture_output=True, text=True, timeout=300)
+    return float(run.stdout.split()[0])
 
 
-def main():
-    subprocess.run(["make", "-s", str(TOOL.relative_to(ROOT))], cwd=ROOT, check=True)
-    ok = subprocess.run([TOOL], stderr=subprocess.DEVNULL).returncode == 0
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(pathlib.Path(folder) / "data")
-        try:
-            for statement in re.sub(r"--.*", "", (ROOT / "sql/clickhouse/engagement.sql").read_text()).split(";"):
-                if statement.strip():
-                    server.ask(statement)
-            with clickhouse_connect.get_client(host="127.0.0.1", port=server.port, compress=False) as client:
-                ok &= run(Bench(server, client))
-        finally:
-            server.stop()
-    return 0 if ok else 1
+def splice(bodies):
+    """What a good client must do at least: each record's JSON gets its version."""
+    version = 0
+    for lines in bodies:
+        rows = []
+        for line in lines:
+            rows.append(b'%s,"_version":%d,"_deleted":0}\n' % (line[:-1], version))
+            version += 1
+        yield b"".join(rows)
 
 
-def run(bench):
-    bench.measure(bench.sluice)  # warm, and the rows for the others
-    records = [body.splitlines() for body in bench.fetch("JSONEachRow", "* EXCEPT (_version, _deleted)")]
-    native_bodies = [lz4.frame.compress(b) for b in bench.fetch("Native")]
-    ways = {
-        "sluice": bench.sluice,
-        "json": lambda: bench.post(bench.splice(records), "JSONEachRow"),
-        "native": lambda: bench.post(native_bodies, "Native", "lz4"),
-    }
-    best = {name: (float("inf"), float("inf")) for name in ways}
+def post(place, bodies, format_, compression=None):
+    for body in bodies:
+        place.client.raw_insert(TABLE, insert_block=body, fmt=format_, compression=compression, settings={"async_insert": 0})
+
+
+def fetch(place, format_, columns="*"):
+    """Batch by batch, each in the order in which the sink sends it."""
+    sql = (f"SELECT {columns} FROM (SELECT * FROM {TABLE} ORDER BY _version LIMIT {{}}, {BATCH}) ORDER BY event_ts, id"
+           f" SETTINGS max_block_size = {BATCH * 2}, preferred_block_size_bytes = 0")
+    return [place.client.raw_query(sql.format(at), fmt=format_) for at in range(0, ROWS, BATCH)]
+
+
+def measure(place, way):
+    """(seconds, the server's CPU seconds)"""
+    place.empty()
+    used, start = cpu(place.server.process.pid), time.monotonic()
+    seconds = way() or time.monotonic() - start
+    used = cpu(place.server.process.pid) - used
+    assert place.count() == ROWS, f"{place.count()} rows arrived"
+    return seconds, used
+
+
+def insert(place):
+    measure(place, lambda: sluice(place))  # warm, and the rows for the others
+    records = [body.splitlines() for body in fetch(place, "JSONEachRow", "* EXCEPT (_version, _deleted)")]
+    native = [lz4.frame.compress(body) for body in fetch(place, "Native")]
+    ways = {"sluice": lambda: sluice(place), "json": lambda: post(place, splice(records), "JSONEachRow"),
+            "native": lambda: post(place, native, "Native", "lz4")}
+    rounds = []
     for _ in range(ROUNDS):
-        for name, way in ways.items():
-            best[name] = tuple(map(min, best[name], bench.measure(way)))
-    for name, (seconds, cpu) in best.items():
-        print(f"{name}: {ROWS / seconds / 1000:.0f} krows/s, {cpu * 1e6 / ROWS:.2f} s of the server's CPU a million rows", file=sys.stderr)
-    rate = ROWS / best["sluice"][0] / 1000
-    faster = best["json"][0] / best["sluice"][0]
-    cpu = best["sluice"][1] / best["native"][1]
-    return all([report("clickhouse_insert_rate", rate, "krows/s", "-", True),
-                report("clickhouse_vs_python_json", faster, "ratio", 2, faster >= 2),
-                report("clickhouse_server_cpu_vs_native_file", cpu, "ratio", 1.2, cpu <= 1.2)])
+        rounds.append({name: measure(place, way) for name, way in ways.items()})
+        note(", ".join(f"{name} {ROWS / seconds / 1e3:.0f} krows/s, server {used / ROWS * 1e6:.2f} s/M"
+                       for name, (seconds, used) in rounds[-1].items()))
+    figure("clickhouse_insert_rate", statistics.median(ROWS / r["sluice"][0] for r in rounds) / 1e3, "krows/s", "-", 0)
+    figure("clickhouse_vs_python_json", statistics.median(r["json"][0] / r["sluice"][0] for r in rounds), "ratio", ">=2")
+    figure("clickhouse_server_cpu", statistics.median(r["sluice"][1] for r in rounds) / ROWS * 1e6, "s/M", "-")
+    figure("clickhouse_server_cpu_vs_json", statistics.median(r["sluice"][1] / r["json"][1] for r in rounds), "ratio", "-")
+    figure("clickhouse_server_cpu_vs_native_file", statistics.median(r["sluice"][1] / r["native"][1] for r in rounds),
+           "ratio", "<=1.2")
+
+
+# --- a worker on a topic ---
+
+class Kafka:
+    """The stack's, and topics that are taken away again."""
+
+    def __init__(self):
+        status = subprocess.run([STACK, "status", INSTANCE], capture_output=True, text=True).stdout
+        self.was_up = not re.search(r"^kafka .*down", status, re.M)
+        subprocess.run([STACK, "up", INSTANCE, "kafka"], check=True, stdout=sys.stderr)
+        for line in subprocess.run([STACK, "env", INSTANCE], check=True, capture_output=True, text=True).stdout.splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            os.environ[name] = value.strip("'")
+        self.brokers, self.topics = os.environ["SLUICE_KAFKA"], []
+        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.brokers})
+
+    def make(self, topic, partitions):
+        self.admin.create_topics([confluent_kafka.admin.NewTopic(topic, partitions, 1)])[topic].result(timeout=30)
+        self.topics.append(topic)
+        end = time.monotonic() + 30
+        while len(getattr(self.admin.list_topics(timeout=10).topics.get(topic), "partitions", ())) < partitions:
+            assert time.monotonic() < end, f"{topic} does not come"
+            time.sleep(0.1)
+
+    def commit(self, group, topic):
+        parts = [confluent_kafka.TopicPartition(topic, p, 0) for p in range(PARTITIONS)]
+        request = confluent_kafka.ConsumerGroupTopicPartitions(group, parts)
+        for future in self.admin.alter_consumer_group_offsets([request]).values():
+            assert not any(part.error for part in future.result(timeout=30).topic_partitions)
+
+    def leave(self):
+        if self.topics:
+            for future in self.admin.delete_topics(self.topics).values():
+                future.result(timeout=30)
+        if not self.was_up and not os.environ.get("BENCH_KEEP"):
+            subprocess.run([STACK, "down", INSTANCE, "kafka"], stdout=sys.stderr)
+
+
+class Worker:
+    """sluice-clickhouse under measurement, with default settings."""
+
+    def __init__(self, place, kafka):
+        self.name = f"bench-{uuid.uuid4().hex[:8]}"
+        self.topic = f"{self.name}.enriched"
+        kafka.make(self.topic, PARTITIONS)
+        kafka.make(f"{self.name}.dlq", 1)
+        kafka.commit(f"{self.name}.clickhouse", self.topic)
+        self.pipeline = place.folder / f"{self.name}.yaml"
+        self.pipeline.write_text(json.dumps({
+            "name": self.name,
+            # nobody there: an enriched record says what it holds
+            "postgres": {"host": "127.0.0.1", "port": 1, "database": "none", "user": "none"},
+            "kafka": {"brokers": kafka.brokers}, "source": {"prefix": "pg"},
+            "enrich": {"sql": str(ROOT / "sql/enrich/engagement.sql"), "topic": self.topic, "partitions": PARTITIONS,
+                       "key": ["id"], "identity": ["event_ts", "id"]},
+            "clickhouse": {"url": f"http://127.0.0.1:{place.server.port}", "database": "thm", "table": "enriched_events"}}))
+        self.log = place.folder / f"{self.name}.log"
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([BIN / "sluice-clickhouse", "--pipeline", self.pipeline, "--listen", "-"],
+                                            stdout=log, stderr=log)
+        return self
+
+    def peak_mb(self):
+        return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
+
+    def stop(self):
+        """Its CPU seconds."""
+        self.process.terminate()
+        _, status, use = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        assert self.process.returncode == 0, self.log.read_text()[-2000:]
+        return use.ru_utime + use.ru_stime
+
+
+def wait_count(place, worker, count, seconds):
+    end = time.monotonic() + seconds
+    while place.count() < count:
+        assert worker.process.poll() is None, worker.log.read_text()[-2000:]
+        assert time.monotonic() < end, f"{place.count()} of {count} rows after {seconds} s"
+        time.sleep(0.1)
+
+
+def worker(place, kafka):
+    place.empty()
+    it = Worker(place, kafka)
+    subprocess.run([TOOLS / "enriched", kafka.brokers, it.topic, str(PARTITIONS), str(N)], check=True)
+    it.start()
+    wait_count(place, it, 1, 60)
+    began, first = time.monotonic(), place.count()
+    wait_count(place, it, N, 600)
+    rate, parts, peak = (N - first) / (time.monotonic() - began), place.parts(), it.peak_mb()
+    figure("clickhouse_worker_cpu", it.stop() / N * 1e6, "s/M", "<=2.5")
+    figure("clickhouse_worker_rate", rate / 1e3, "krows/s", "-", 0)
+    figure("clickhouse_worker_rows_part", N / parts, "rows", "-", 0)
+    figure("clickhouse_worker_rss", peak, "MB", "-", 0)
+
+
+def produce(kafka, topic, sent):
+    """Paced; sent: id -> when the producer was called."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 0})
+    began = time.monotonic()
+    for n in range(RATE * SECONDS):
+        while time.monotonic() < began + n / RATE:
+            producer.poll(0)
+            time.sleep(0.001)
+        partition, offset = n % PARTITIONS, n // PARTITIONS
+        row = {"id": n + 1, "content_id": str(uuid.UUID(int=n)), "user_id": str(uuid.UUID(int=n)), "event_type": "play",
+               "event_ts": "2026-11-21T08:00:00.000000Z", "duration_ms": 1000, "device": "ios", "content_type": "podcast",
+               "length_seconds": 60, "engagement_seconds": 1.0, "engagement_pct": 1.67, "raw_payload": None}
+        sent[n + 1] = time.monotonic()
+        producer.produce(topic, key=json.dumps({"id": n + 1}), value=json.dumps(row), partition=partition, headers={
+            "sluice.source": f"pg.public.engagement_events/{partition}/{offset}", "sluice.version": str(offset),
+            "sluice.op": "c", "sluice.id": "A" * 26, "sluice.ts": str(int(time.time() * 1000))})
+    producer.flush(30)
+
+
+def freshness(place, kafka):
+    place.empty()
+    it, sent, late = Worker(place, kafka).start(), {}, []
+    end = time.monotonic() + 60
+    while "working on 4 partitions" not in it.log.read_text():
+        assert it.process.poll() is None and time.monotonic() < end, it.log.read_text()[-2000:]
+        time.sleep(0.1)
+    producer, seen, last = threading.Thread(target=produce, args=(kafka, it.topic, sent)), set(), 0
+    producer.start()
+    end = time.monotonic() + SECONDS + 60
+    while len(seen) < RATE * SECONDS:
+        assert time.monotonic() < end, f"{len(seen)} of {RATE * SECONDS} rows were seen"
+        count = place.count()
+        if count == last:
+            time.sleep(0.005)
+            continue
+        last, at = count, time.monotonic()
+        new = {row[0] for row in place.client.query(f"SELECT id FROM {TABLE}").result_rows} - seen
+        late += [at - sent[id] for id in new]
+        seen |= new
+    producer.join()
+    parts = place.parts() / SECONDS
+    it.stop()
+    late.sort()
+    figure("clickhouse_freshness_p50", late[len(late) // 2] * 1e3, "ms", "-", 0)
+    figure("clickhouse_freshness_p99", late[len(late) * 99 // 100] * 1e3, "ms", "<=600", 0)
+    figure("clickhouse_parts_a_second", parts, "parts/s", "<=3")
+
+
+def main(wanted):
+    if set(wanted) - set(FIGURES):
+        sys.exit(f"clickhouse.py: figures are {' '.join(FIGURES)}")
+    wanted = wanted or FIGURES
+    if "encode" in wanted and subprocess.run([TOOLS / "bench_native"], stderr=subprocess.DEVNULL).returncode:
+        missed.append("encode")
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
+        place, kafka = Place(pathlib.Path(name)), None
+        try:
+            if "insert" in wanted:
+                insert(place)
+            if {"worker", "freshness"} & set(wanted):
+                kafka = Kafka()
+            if "worker" in wanted:
+                worker(place, kafka)
+            if "freshness" in wanted:
+                freshness(place, kafka)
+        finally:
+            if kafka:
+                kafka.leave()
+            place.close()
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
