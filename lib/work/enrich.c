@@ -18,6 +18,7 @@ enum {
 	POLL_IDLE_MS = 100,
 	LINGER_BEHIND_MS = 1000,
 	LAG_EVERY_MS = 2000,
+	SERVE_EVERY = 64,
 	CLOSE_MS = 30000,
 };
 
@@ -50,17 +51,53 @@ position_set(struct enrich_loop *loop, int32_t partition, int64_t offset)
 	};
 }
 
+/* The records are written while librdkafka packs and sends those before them. A HALT
+ * while they are written undoes the transaction, so that readers need not wait for it. */
+static enum kafka_verdict
+produce_batch(struct enrich_loop *loop, struct err *err)
+{
+	enum kafka_verdict verdict = KAFKA_GO_ON;
+	const struct kafka_out *outs;
+	size_t count;
+
+	do {
+		if (enrich_batch_next(loop->batch, &outs, &count, err) != FATE_DONE) {
+			struct err why = *err;
+
+			must(kafka_txn_recover(loop->txn, KAFKA_ABORTED, err) != KAFKA_GO_ON);
+			*err = why;
+			return KAFKA_EXIT;
+		}
+		for (size_t i = 0; i < count && verdict == KAFKA_GO_ON; i++)
+			verdict = kafka_txn_produce(loop->txn, &outs[i], err);
+		kafka_txn_serve(loop->txn);
+	} while (count > 0 && verdict == KAFKA_GO_ON);
+	return verdict;
+}
+
+static enum kafka_verdict
+run_transaction(struct enrich_loop *loop, const struct kafka_part *parts, size_t part_count,
+    struct err *err)
+{
+	enum kafka_verdict verdict = kafka_txn_begin(loop->txn, err);
+
+	if (verdict == KAFKA_GO_ON)
+		verdict = produce_batch(loop, err);
+	if (verdict == KAFKA_GO_ON)
+		verdict = kafka_txn_commit(loop->txn, loop->consumer, parts, part_count, err);
+	return verdict == KAFKA_GO_ON ? KAFKA_GO_ON
+				      : kafka_txn_recover(loop->txn, verdict, err);
+}
+
 /* One transaction for the batch in hand. *ret_rewind: it was undone. */
 static enum fate
 transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 {
-	size_t out_count, part_count;
-	const struct kafka_out *outs = enrich_batch_outs(loop->batch, &out_count);
+	size_t part_count;
 	const struct kafka_part *parts = enrich_batch_parts(loop->batch, &part_count);
 
 	*ret_rewind = false;
-	switch (
-	    kafka_txn_run(loop->txn, outs, out_count, loop->consumer, parts, part_count, err)) {
+	switch (run_transaction(loop, parts, part_count, err)) {
 	case KAFKA_GO_ON:
 		for (size_t i = 0; i < part_count; i++)
 			position_set(loop, parts[i].partition, parts[i].offset);
@@ -244,32 +281,46 @@ poll_one(struct enrich_loop *loop, int64_t wait_ms, bool *ret_more, struct err *
 	never("unknown poll result");
 }
 
-/* N messages, or T ms after the first one. */
+/* Whether the batch waits no longer; *ret_wait_ms: how long the next poll may. */
+static bool
+collected(struct enrich_loop *loop, int64_t *until_ms, int64_t *ret_wait_ms)
+{
+	int64_t now = clock_mono_ms();
+
+	*ret_wait_ms = POLL_IDLE_MS;
+	if (enrich_batch_count(loop->batch) == 0)
+		return false;
+	if (*until_ms == 0)
+		*until_ms = now + loop->linger_ms;
+	*ret_wait_ms = *until_ms - now;
+	return *ret_wait_ms <= 0 || work_stopping();
+}
+
+/* N messages, or T ms after the first one. While messages are there nothing waits, and
+ * the clock and the producer are looked at once in SERVE_EVERY. */
 static enum fate
 collect(struct enrich_loop *loop, struct err *err)
 {
-	int64_t until = 0;
-	bool more;
+	int64_t until = 0, wait;
+	bool more = true;
 
-	for (;;) {
-		int64_t now = clock_mono_ms();
-		int64_t wait = POLL_IDLE_MS;
+	for (unsigned n = 0; !batch_full(loop); n++) {
 		enum fate fate;
 
-		if (enrich_batch_count(loop->batch) > 0) {
-			if (until == 0)
-				until = now + loop->linger_ms;
-			if (batch_full(loop) || now >= until || work_stopping())
+		wait = 0;
+		if (!more || n % SERVE_EVERY == 0) {
+			kafka_txn_serve(loop->txn);
+			if (collected(loop, &until, &wait))
 				return FATE_DONE;
-			wait = until - now;
+			wait = more ? 0 : wait;
 		}
 		fate = poll_one(loop, wait, &more, err);
 		if (fate != FATE_DONE || loop->broken.fate != FATE_DONE)
 			return fate;
-		kafka_txn_serve(loop->txn);
-		if (!more && enrich_batch_count(loop->batch) == 0)
+		if (!more && wait > 0 && enrich_batch_count(loop->batch) == 0)
 			return FATE_DONE;
 	}
+	return FATE_DONE;
 }
 
 /* After a SIGHUP; Postgres' password is all that enrich has. */

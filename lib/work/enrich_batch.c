@@ -17,7 +17,8 @@
 #include "work/watch.h"
 #include "work/worker.h"
 
-enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024 };
+/* OUTS_MAX: their bytes are still in the cache when librdkafka copies them. */
+enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, OUTS_MAX = 128 };
 
 enum {
 	M_UPSERT,
@@ -59,8 +60,10 @@ struct enrich_batch {
 	struct arena arena;
 	struct item *items;
 	size_t count, size, bytes;
-	struct buf text;        /* keys, values and headers of the outs */
-	struct kafka_out *outs; /* one an item at most; size of items */
+	size_t written;  /* items that the outs so far are of */
+	struct buf text; /* keys, values and headers of the outs */
+	struct kafka_out outs[OUTS_MAX];
+	struct header headers[OUTS_MAX][ITEM_HEADERS];
 	size_t out_count;
 	struct lane lanes[PARTITIONS_MAX];
 	size_t lane_count;
@@ -94,7 +97,7 @@ batch_reset(struct enrich_batch *b)
 		kafka_message_free(&b->items[i].message);
 	b->count = 0;
 	b->bytes = 0;
-	b->out_count = 0;
+	b->written = 0;
 	for (size_t i = 0; i < b->lane_count; i++)
 		b->lanes[i].seen = false;
 	for (size_t i = 0; i < b->plan->source_count; i++)
@@ -108,7 +111,6 @@ enrich_batch_free(struct enrich_batch *b)
 		return;
 	batch_reset(b);
 	free(b->items);
-	free(b->outs);
 	buf_finish(&b->text);
 	arena_finish(&b->arena);
 	free(b);
@@ -120,8 +122,7 @@ enrich_batch_add(struct enrich_batch *b, const struct kafka_message *message)
 	if (b->count == b->size) {
 		b->size = b->size ? b->size * 2 : 1024;
 		b->items = realloc(b->items, b->size * sizeof *b->items);
-		b->outs = realloc(b->outs, b->size * sizeof *b->outs);
-		must(b->items && b->outs);
+		must(b->items);
 	}
 	b->items[b->count++].message = *message;
 	b->bytes += message->key.len + message->value.len;
@@ -334,6 +335,7 @@ out_add(struct enrich_batch *b, struct item *item)
 	struct item_text text;
 	size_t start = b->text.len;
 
+	item->headers = b->headers[b->out_count];
 	item_write(item, b->plan, &b->text, &text);
 	*out = (struct kafka_out){ .topic = b->plan->pipeline->enrich.topic,
 		.partition = item->message.partition,
@@ -357,9 +359,9 @@ out_add(struct enrich_batch *b, struct item *item)
 }
 
 static void
-settle_outs(struct enrich_batch *b)
+settle_outs(struct enrich_batch *b, size_t from)
 {
-	for (size_t i = 0; i < b->count; i++) {
+	for (size_t i = from; i < b->written; i++) {
 		struct item *item = &b->items[i];
 
 		if (!item->out)
@@ -372,25 +374,38 @@ settle_outs(struct enrich_batch *b)
 }
 
 static enum fate
-write_all(struct enrich_batch *b, struct err *err)
+write_item(struct enrich_batch *b, struct item *item, struct err *err)
 {
-	for (size_t i = 0; i < b->count; i++) {
-		struct item *item = &b->items[i];
-		enum fate fate = FATE_DONE;
+	enum fate fate = FATE_DONE;
 
-		item->out = NULL;
-		if (item->action == ITEM_UPSERT)
-			fate = item_evaluate(item, b->plan, &b->arena, err);
-		if (fate == FATE_HALT)
-			return fate;
-		switch (item->action) {
-		case ITEM_SKIP: b->counts[M_SKIPPED]++; break;
-		case ITEM_DEAD: letter_add(b, item); break;
-		case ITEM_UPSERT:
-		case ITEM_DELETE: out_add(b, item); break;
-		}
+	item->out = NULL;
+	if (item->action == ITEM_UPSERT)
+		fate = item_evaluate(item, b->plan, &b->arena, err);
+	if (fate == FATE_HALT)
+		return fate;
+	switch (item->action) {
+	case ITEM_SKIP: b->counts[M_SKIPPED]++; break;
+	case ITEM_DEAD: letter_add(b, item); break;
+	case ITEM_UPSERT:
+	case ITEM_DELETE: out_add(b, item); break;
 	}
-	settle_outs(b);
+	return FATE_DONE;
+}
+
+enum fate
+enrich_batch_next(struct enrich_batch *b, const struct kafka_out **ret_outs, size_t *ret_count,
+    struct err *err)
+{
+	size_t from = b->written;
+
+	b->text.len = 0;
+	b->out_count = 0;
+	for (; b->written < b->count && b->out_count < OUTS_MAX; b->written++)
+		if (write_item(b, &b->items[b->written], err) != FATE_DONE)
+			return FATE_HALT;
+	settle_outs(b, from);
+	*ret_outs = b->outs;
+	*ret_count = b->out_count;
 	return FATE_DONE;
 }
 
@@ -400,8 +415,7 @@ enrich_batch_run(struct enrich_batch *b, int64_t mono_ms, struct err *err)
 	enum fate fate;
 
 	arena_reset(&b->arena);
-	b->text.len = 0;
-	b->out_count = 0;
+	b->written = 0;
 	memset(b->counts, 0, sizeof b->counts);
 	for (size_t i = 0; i < b->lane_count; i++)
 		b->lanes[i].seen = false;
@@ -414,14 +428,7 @@ enrich_batch_run(struct enrich_batch *b, int64_t mono_ms, struct err *err)
 		fate = complete_facts(b, err);
 	for (size_t s = 1; s < b->plan->source_count && fate == FATE_DONE; s++)
 		fate = find_dimension(b, s, mono_ms, err);
-	return fate == FATE_DONE ? write_all(b, err) : fate;
-}
-
-const struct kafka_out *
-enrich_batch_outs(const struct enrich_batch *b, size_t *ret_count)
-{
-	*ret_count = b->out_count;
-	return b->outs;
+	return fate;
 }
 
 const struct kafka_part *

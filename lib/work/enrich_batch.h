@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* enrich_batch.h -- source messages in, enriched records (and dead letters) out.
  *
- * One batch: add the messages, then run it: decode all, look up all that is missing,
- * evaluate the query row by row. It owns its messages until reset. run() may be called
- * again after a RETRY; nothing was produced and nothing is lost. Outs borrow from the
- * batch. Marks (the replay fence of each partition) change only by accept(). */
+ * One batch: add the messages, then run it: decode all, look up all that is missing.
+ * Then next() evaluates the query row by row and hands out some records at a time, so
+ * that they go on while the rest is written. It owns its messages until reset. run()
+ * may be called again after a RETRY; nothing was produced and nothing is lost. Marks (the
+ * replay fence of each partition) change only by accept(). */
 #ifndef WORK_ENRICH_BATCH_H
 #define WORK_ENRICH_BATCH_H
 
@@ -27,7 +28,11 @@ size_t enrich_batch_bytes(const struct enrich_batch *batch);
 enum fate enrich_batch_run(
     struct enrich_batch *batch, int64_t mono_ms, struct err *err) NODISCARD;
 
-const struct kafka_out *enrich_batch_outs(const struct enrich_batch *batch, size_t *ret_count);
+/* The next records, which borrow from the batch until the next call; none: that was all.
+ * HALT: a row that cannot be evaluated, and not for what it holds. */
+enum fate enrich_batch_next(struct enrich_batch *batch, const struct kafka_out **ret_outs,
+    size_t *ret_count, struct err *err) NODISCARD;
+
 /* Next offsets to read, with the marks as metadata. */
 const struct kafka_part *enrich_batch_parts(struct enrich_batch *batch, size_t *ret_count);
 

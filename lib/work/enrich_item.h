@@ -27,7 +27,7 @@ struct item {
 	const struct value *rows[SQL_SOURCES_MAX];
 	struct value *results;
 	const char *stage, *class, *reason; /* of a dead one */
-	struct header headers[ITEM_HEADERS];
+	struct header *headers;             /* room for ITEM_HEADERS, while it is written */
 	struct kafka_out *out;
 };
 
@@ -52,7 +52,8 @@ enum fate item_evaluate(struct item *item, const struct enrich_plan *plan, struc
     struct err *err) NODISCARD;
 
 /* Appends key, value and header values to text. Header values are offsets into text
- * plus one, in place of pointers, until the batch has stopped growing it. */
+ * plus one, in place of pointers, until the batch has stopped growing it. item->headers
+ * has its room. */
 struct item_text {
 	size_t value_start, headers_start;
 	size_t header_count;

@@ -157,7 +157,7 @@ read_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 		.sink_outage_max_ms = INT64_C(7) * 24 * 3600 * 1000,
 		.batch_rows = 10000,
 		.batch_bytes = 8 << 20,
-		.linger_ms = 50,
+		.linger_ms = 25,
 		.cache_bytes = 64 << 20,
 		.cache_ttl_ms = 1000,
 		.listen = "127.0.0.1:9101" };

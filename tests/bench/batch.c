@@ -79,15 +79,20 @@ cpu_seconds(void)
 static size_t
 round_run(struct enrich_batch *batch, struct err *err)
 {
-	size_t count;
+	const struct kafka_out *outs;
+	size_t count, all = 0;
 
 	for (int i = 0; i < EVENTS; i++)
 		enrich_batch_add(batch, &messages[i]);
 	if (enrich_batch_run(batch, 1, err) != FATE_DONE)
 		return 0;
-	(void)enrich_batch_outs(batch, &count);
+	do {
+		if (enrich_batch_next(batch, &outs, &count, err) != FATE_DONE)
+			return 0;
+		all += count;
+	} while (count > 0);
 	enrich_batch_drop(batch);
-	return count;
+	return all;
 }
 
 static int
