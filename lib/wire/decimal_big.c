@@ -40,8 +40,15 @@ decimal_mpz_pow10(mpz_t z, unsigned long n)
 unsigned
 decimal_digits_small(decimal_magnitude m)
 {
-	unsigned n = m >= decimal_pow10_u64[19] ? 20 : 1;
+	unsigned n = 20;
 
+	if (m < decimal_pow10_u64[19]) {
+		uint64_t small = (uint64_t)m | 1;
+
+		/* of so many bits: 1233 / 4096 is a little more than log10(2) */
+		n = (64 - (unsigned)__builtin_clzll(small)) * 1233 >> 12;
+		return n + (small >= decimal_pow10_u64[n]);
+	}
 	while (n <= SMALL_DIGITS && m >= (decimal_magnitude)decimal_pow10(n))
 		n++;
 	return n;

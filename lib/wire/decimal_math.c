@@ -202,9 +202,13 @@ lead_of(const struct decimal *d)
 	if (d->form == DECIMAL_SMALL) {
 		decimal_magnitude m = decimal_magnitude_of(d->small);
 
-		lead.digit = have > want ? (int32_t)(m / (decimal_magnitude)decimal_pow10(
-							     (unsigned)(have - want)))
-					 : (int32_t)m * tens[want - have];
+		if (have <= want)
+			lead.digit = (int32_t)m * tens[want - have];
+		else if (m <= UINT64_MAX) /* has 20 digits at most, and want is not 0 */
+			lead.digit = (int32_t)((uint64_t)m / decimal_pow10_u64[have - want]);
+		else
+			lead.digit = (int32_t)(m / (decimal_magnitude)decimal_pow10(
+						       (unsigned)(have - want)));
 		return lead;
 	}
 	decimal_view(&view, d);

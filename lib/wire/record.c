@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/record.h"
 
+#include <endian.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 
@@ -159,23 +160,29 @@ sha256_fetch(void)
 	must(sha256);
 }
 
+static inline uint64_t
+load_be64(const unsigned char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return be64toh(word);
+}
+
+/* 25 characters of five bits, and the last three. */
 static void
 base32_128(const unsigned char bytes[16], char ret_text[RECORD_ID_LEN])
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-	unsigned pool = 0, bits = 0;
-	size_t at = 0;
+	uint64_t high = load_be64(bytes), low = load_be64(bytes + 8);
+	uint64_t middle = high << 60 | low >> 4; /* what is left of high, then low's */
 
-	for (size_t i = 0; i < 16; i++) {
-		pool = pool << 8 | bytes[i];
-		bits += 8;
-		while (bits >= 5) {
-			bits -= 5;
-			ret_text[at++] = alphabet[pool >> bits & 31];
-		}
-	}
-	ret_text[at++] = alphabet[pool << (5 - bits) & 31];
-	must(at == RECORD_ID_LEN);
+	for (int i = 0; i < 12; i++)
+		ret_text[i] = alphabet[high >> (59 - 5 * i) & 31];
+	for (int i = 0; i < 12; i++)
+		ret_text[12 + i] = alphabet[middle >> (59 - 5 * i) & 31];
+	ret_text[24] = alphabet[low >> 3 & 31];
+	ret_text[25] = alphabet[low << 2 & 31];
 }
 
 /* What is hashed, gathered so that OpenSSL is called seldom. */
@@ -186,44 +193,61 @@ struct gathered {
 };
 
 static void
-gather(struct gathered *g, const void *p, size_t len)
+flush(struct gathered *g)
 {
-	if (len > sizeof(g->bytes) - g->len) {
-		must(EVP_DigestUpdate(g->context, g->bytes, g->len) == 1);
-		g->len = 0;
-	}
-	if (len > sizeof(g->bytes)) {
-		must(EVP_DigestUpdate(g->context, p, len) == 1);
+	must(EVP_DigestUpdate(g->context, g->bytes, g->len) == 1);
+	g->len = 0;
+}
+
+/* A part behind its length. */
+static void
+gather(struct gathered *g, struct slice part)
+{
+	uint32_t size = htobe32((uint32_t)part.len);
+
+	must(part.len <= UINT32_MAX);
+	if (sizeof(g->bytes) - g->len < sizeof(size) + part.len)
+		flush(g);
+	memcpy(g->bytes + g->len, &size, sizeof(size));
+	g->len += sizeof(size);
+	if (part.len > sizeof(g->bytes) - sizeof(size)) {
+		flush(g);
+		must(EVP_DigestUpdate(g->context, part.p, part.len) == 1);
 		return;
 	}
-	if (len)
-		memcpy(g->bytes + g->len, p, len);
-	g->len += len;
+	if (part.len)
+		memcpy(g->bytes + g->len, part.p, part.len);
+	g->len += part.len;
+}
+
+/* One a thread, for its life; begun with the algorithm, which later beginnings keep. */
+static EVP_MD_CTX *
+begin(void)
+{
+	static _Thread_local EVP_MD_CTX *context;
+
+	if (context) {
+		must(EVP_DigestInit_ex2(context, NULL, NULL) == 1);
+		return context;
+	}
+	(void)pthread_once(&sha256_once, sha256_fetch);
+	context = EVP_MD_CTX_new();
+	must(context && EVP_DigestInit_ex2(context, sha256, NULL) == 1);
+	return context;
 }
 
 void
 record_id(const struct slice *parts, size_t count, char ret_id[RECORD_ID_LEN])
 {
-	static _Thread_local EVP_MD_CTX *context; /* one a thread, for its life */
 	struct gathered g;
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
-	(void)pthread_once(&sha256_once, sha256_fetch);
-	if (!context)
-		context = EVP_MD_CTX_new();
-	must(context && EVP_DigestInit_ex2(context, sha256, NULL) == 1);
-	g.context = context;
-	g.len = 0;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t n = (uint32_t)parts[i].len;
-		unsigned char size[4] = { (unsigned char)(n >> 24), (unsigned char)(n >> 16),
-			(unsigned char)(n >> 8), (unsigned char)n };
-		must(parts[i].len <= UINT32_MAX);
-		gather(&g, size, sizeof(size));
-		gather(&g, parts[i].p, parts[i].len);
-	}
-	must(EVP_DigestUpdate(context, g.bytes, g.len) == 1);
-	must(EVP_DigestFinal_ex(context, digest, &len) == 1 && len == 32);
+	g.context = begin();
+	g.len = 0; /* the bytes are written before they are read */
+	for (size_t i = 0; i < count; i++)
+		gather(&g, parts[i]);
+	flush(&g);
+	must(EVP_DigestFinal_ex(g.context, digest, &len) == 1 && len == 32);
 	base32_128(digest, ret_id);
 }

@@ -112,10 +112,6 @@ int_print(struct buf *out, int64_t value)
 	buf_put(out, p, (size_t)(text + sizeof(text) - p));
 }
 
-/* Where the 16 bytes of the usual form stand in its 36 characters. */
-static const uint8_t uuid_places[UUID_SIZE] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28,
-	30, 32, 34 };
-
 /* Every form uuid_in takes: braces, and a hyphen after any four digits. */
 static bool
 uuid_parse_odd(struct slice s, uint8_t *ret)
@@ -177,7 +173,38 @@ uuid_parse_usual(const char *p, uint8_t *ret)
 	return good &
 	       hex_bytes(_mm_loadu_si128((const __m128i *)(void *)(digits + 16)), ret + 8);
 }
+
+/* Sixteen bytes as hex digits. */
+static inline void
+hex_print(const uint8_t bytes[UUID_SIZE], char ret[2 * UUID_SIZE])
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+	__m128i low = _mm_and_si128(v, _mm_set1_epi8(15));
+	__m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15));
+	__m128i pairs[] = { _mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low) };
+
+	for (int i = 0; i < 2; i++) {
+		__m128i letters = _mm_and_si128(
+		    _mm_cmpgt_epi8(pairs[i], _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+		__m128i text =
+		    _mm_add_epi8(_mm_add_epi8(pairs[i], _mm_set1_epi8('0')), letters);
+		_mm_storeu_si128((__m128i *)(void *)(ret + 16 * i), text);
+	}
+}
 #else
+/* Where the 16 bytes of the usual form stand in its 36 characters. */
+static const uint8_t uuid_places[UUID_SIZE] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28,
+	30, 32, 34 };
+
+static inline void
+hex_print(const uint8_t bytes[UUID_SIZE], char ret[2 * UUID_SIZE])
+{
+	for (int i = 0; i < UUID_SIZE; i++) {
+		ret[2 * i] = hex_digits[bytes[i] >> 4];
+		ret[2 * i + 1] = hex_digits[bytes[i] & 15];
+	}
+}
+
 static inline bool
 uuid_parse_usual(const char *p, uint8_t *ret)
 {
@@ -211,13 +238,15 @@ uuid_parse(struct slice text, uint8_t ret[UUID_SIZE], struct err *err)
 void
 uuid_print(struct buf *out, const uint8_t uuid[UUID_SIZE])
 {
-	char text[UUID_TEXT];
+	char digits[2 * UUID_SIZE], text[UUID_TEXT];
 
+	hex_print(uuid, digits);
 	text[8] = text[13] = text[18] = text[23] = '-';
-	for (int i = 0; i < UUID_SIZE; i++) {
-		text[uuid_places[i]] = hex_digits[uuid[i] >> 4];
-		text[uuid_places[i] + 1] = hex_digits[uuid[i] & 15];
-	}
+	memcpy(text, digits, 8);
+	memcpy(text + 9, digits + 8, 4);
+	memcpy(text + 14, digits + 12, 4);
+	memcpy(text + 19, digits + 16, 4);
+	memcpy(text + 24, digits + 20, 12);
 	buf_put(out, text, sizeof(text));
 }
 
