@@ -73,7 +73,15 @@ query_new(struct engine *e, const struct engine_ask *ask)
 		q = malloc(sizeof *q);
 		must(q);
 	}
-	*q = (struct engine_query){ .engine = e, .ask = *ask, .began_us = clock_mono_us() };
+	*q = (struct engine_query){ .engine = e,
+		.ask = *ask,
+		.columns = ask->columns,
+		.column_count = ask->column_count,
+		.began_us = clock_mono_us() };
+	if (ask->finish) {
+		q->ask.columns = plan_finish_wires(ask->finish, &q->ask.column_count);
+		q->finishing = finish_run_new(ask->finish);
+	}
 	return q;
 }
 
@@ -84,6 +92,8 @@ query_free(struct engine_query *q)
 
 	loop_timer_clear(e->loop, &q->due);
 	loop_timer_clear(e->loop, &q->resume);
+	finish_run_free(q->finishing);
+	free(q->failed);
 	if (e->spare_count == SPARE_MAX) {
 		free(q);
 		return;
@@ -164,6 +174,13 @@ query_start(struct engine_query *q, struct err *err)
 static void
 mend(struct engine_query *q, struct engine_end *end, struct err *err)
 {
+	if (q->failed) {
+		*err = *q->failed;
+		end->fate = err->fate;
+		end->err = err;
+		end->position = -1;
+		return;
+	}
 	if (!q->cancelled ||
 	    (end->fate == FATE_DONE && q->ask.access == ENGINE_WRITE && !q->withheld))
 		return;
@@ -187,7 +204,7 @@ query_end(struct engine_query *q, struct engine_end *end)
 	mend(q, end, &err);
 	end->rows = q->rows;
 	end->elapsed_us = clock_mono_us() - q->began_us;
-	if (q->cancelled)
+	if (q->cancelled && !q->failed)
 		e->cancelled++;
 	else if (end->fate == FATE_RETRY || end->fate == FATE_HALT)
 		e->failed++;
@@ -272,9 +289,24 @@ engine_columns(struct engine_query *query, const struct plan_column *columns, si
 		    query->engine->config->name, count, query->ask.column_count);
 	query->told = true;
 	if (!query->cancelled)
-		query->ask.reader->columns(
-		    query->ask.ctx, planned ? query->ask.columns : columns, count);
+		query->ask.reader->columns(query->ask.ctx, planned ? query->columns : columns,
+		    planned ? query->column_count : count);
 	return FATE_DONE;
+}
+
+/* A result that Postgres would raise an error for: the query is stopped and ends so. */
+static bool
+finish_row(struct engine_query *query, const struct slice **values)
+{
+	struct err err;
+
+	if (finish_run_row(query->finishing, *values, values, &err) == FATE_DONE)
+		return true;
+	query->failed = malloc(sizeof *query->failed);
+	must(query->failed);
+	*query->failed = err;
+	engine_cancel(query);
+	return false;
 }
 
 bool
@@ -285,6 +317,8 @@ engine_row(struct engine_query *query, const struct slice *values)
 		query->withheld = true;
 		return true;
 	}
+	if (query->finishing && !finish_row(query, &values))
+		return true;
 	query->rows++;
 	return query->ask.reader->row(query->ask.ctx, values) || query->cancelled;
 }

@@ -56,6 +56,7 @@ struct engine_ask {
 	const struct plan_column *columns; /* a read's results by the plan; count 0: as the
 					    * engine names and types them (writes, EXPLAIN) */
 	size_t column_count;
+	struct plan_finish *finish; /* plan->finish[engine]; NULL: rows come as columns say */
 	enum engine_access access;
 	int64_t deadline_us; /* clock_mono_us(): cancelled in the engine then, code 57014 */
 	const char *id;      /* [a-z0-9-]{1,36}: its name in the engine's own lists */

@@ -10,13 +10,18 @@
 
 #include "engine/engine.h"
 
-/* One query; the driver reads ask and cancelled, and owns driver. */
+/* One query; the driver reads ask and cancelled, and owns driver. ask.columns are those of
+ * the wire: with a finish other ones than the asker's. */
 struct engine_query {
 	struct engine *engine;
 	struct engine_ask ask;
 	bool cancelled; /* rows are dropped from now on; the driver reads on to the end */
 	void *driver;   /* the driver's: its connection, its statement */
 	/* engine.c's: */
+	const struct plan_column *columns; /* the asker's */
+	size_t column_count;
+	struct finish_run *finishing; /* NULL: none */
+	struct err *failed;           /* finishing did; NULL: not */
 	int64_t began_us;
 	uint64_t rows;
 	bool started, stopping, late, trial, told, withheld;

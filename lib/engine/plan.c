@@ -206,8 +206,10 @@ plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
-	for (size_t i = 0; i < REGISTRY_ENGINES_MAX; i++)
+	for (size_t i = 0; i < REGISTRY_ENGINES_MAX; i++) {
 		free(plan->sql[i]);
+		plan_finish_free(plan->finish[i]);
+	}
 	free(plan->columns);
 	free(plan->tables);
 	free(plan);

@@ -8,6 +8,7 @@
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
 
+#include "engine/plan_finish.h"
 #include "engine/registry.h"
 #include "engine/trace.h"
 
@@ -59,6 +60,8 @@ struct plan {
 	int64_t rows;                    /* of all tables together */
 	double score;                    /* complexity */
 	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates */
+	/* By engine: what makes its rows into columns; NULL: they are. */
+	struct plan_finish *finish[REGISTRY_ENGINES_MAX];
 	/* A read's results, by which every engine's answer is named and printed. */
 	struct plan_column *columns;
 	size_t column_count;

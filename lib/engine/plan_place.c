@@ -91,20 +91,47 @@ static const enum sql_dialect dialects[ENGINE_KINDS] = {
 	[ENGINE_DATABRICKS] = DIALECT_TRINO, /* never asked: it has no driver */
 };
 
-/* The SELECT as SQL of the engine, after prefix; false when it cannot be said. */
+/* What the engine leaves undone; false: lib/sql cannot do it either. */
 static bool
-translate(struct maker *m, size_t engine, const char *prefix, char **ret_sql,
+finishes(struct maker *m, size_t engine, const struct dialect_finish *emitted,
+    struct ast_trouble *trouble)
+{
+	const struct ast_select *s = m->statement->select;
+	struct err err;
+
+	if (emitted->results.len == 0)
+		return true;
+	if (plan_finish_new(emitted, s->outputs, s->output_count, &m->plan->finish[engine],
+		&err) == FATE_DONE)
+		return true;
+	(void)snprintf(trouble->what, sizeof trouble->what, "%.190s", err.what);
+	return false;
+}
+
+/* The SELECT as SQL of the engine, after prefix; false when it cannot be said. finished:
+ * rows may be finished here. */
+static bool
+translate(struct maker *m, size_t engine, const char *prefix, bool finished, char **ret_sql,
     struct ast_trouble *trouble)
 {
 	const struct registry_engine *e = &m->registry->engines[engine];
 	struct scan_of of = { m, engine };
-	struct dialect dialect = {
-		.dialect = dialects[e->kind], .version = e->version, .ctx = &of, .scan = scan
-	};
+	struct dialect_finish finish = { 0 };
+	struct dialect dialect = { .dialect = dialects[e->kind],
+		.version = e->version,
+		.finish = finished ? &finish : NULL,
+		.ctx = &of,
+		.scan = scan };
 	struct buf sql = { 0 };
+	bool good;
 
 	buf_cstr(&sql, prefix);
-	if (!dialect_emit(&dialect, m->statement->select, &sql, trouble)) {
+	good = dialect_emit(&dialect, m->statement->select, &sql, trouble) &&
+	       finishes(m, engine, &finish, trouble);
+	buf_finish(&finish.wires);
+	buf_finish(&finish.results);
+	buf_finish(&finish.texts);
+	if (!good) {
 		buf_finish(&sql);
 		return false;
 	}
@@ -135,8 +162,8 @@ express(struct maker *m, size_t engine)
 		p->sql[engine] = verbatim(m);
 		return;
 	}
-	if (m->facts.locking ||
-	    !translate(m, engine, p->explain ? "EXPLAIN " : "", &p->sql[engine], &trouble))
+	if (m->facts.locking || !translate(m, engine, p->explain ? "EXPLAIN " : "", !p->explain,
+				    &p->sql[engine], &trouble))
 		drop(m, engine, STAGE_DIALECT, cannot_express(e->kind),
 		    m->facts.locking ? "row locks" : trouble.what);
 }
@@ -205,7 +232,7 @@ create_elsewhere(struct maker *m, const struct registry_table *like, size_t engi
 	dialect_name(&prefix, dialect, m->statement->targets[0]->name);
 	buf_cstr(&prefix, " AS ");
 	good = (p->placed & 1u << engine) &&
-	       translate(m, engine, buf_str(&prefix), &p->sql[engine], &trouble);
+	       translate(m, engine, buf_str(&prefix), false, &p->sql[engine], &trouble);
 	buf_finish(&prefix);
 	if (!good)
 		return plan_refuse(m, STAGE_PLACEMENTS, "CROSS_ENGINE_WRITE", -1,

@@ -243,6 +243,10 @@ select_list(struct emitter *em, const struct ast_select *s, bool top)
 		}
 		buf_cstr(em->out, ") ");
 	}
+	if (must_finish(em, s, top)) {
+		emit_unfinished(em, s);
+		return;
+	}
 	for (size_t i = 0; i < s->output_count; i++) {
 		const struct ast_expr *e = s->outputs[i].expr;
 

@@ -24,15 +24,29 @@ struct dialect_scan {
 	const struct ast_expr *const *masks; /* by column of the table; NULL: none */
 };
 
+/* What is left to be done with an engine's rows: its avg is not Postgres', so it gives the
+ * sum and the count, and expressions over what it gives make the results. */
+struct dialect_result {
+	bool computed;
+	size_t at; /* the column on the wire, or the expression's first byte in texts */
+};
+struct dialect_finish {     /* zeroed by the caller, whose buffers they are */
+	struct buf wires;   /* struct pgtype of each column w1, w2, ... that the engine gives */
+	struct buf results; /* struct dialect_result of each; empty: rows come as they are */
+	struct buf texts;   /* the expressions in Postgres' SQL, each with its NUL */
+};
+
 struct dialect {
 	enum sql_dialect dialect;
-	unsigned version; /* major; 0: the newest */
+	unsigned version;              /* major; 0: the newest */
+	struct dialect_finish *finish; /* NULL: what needs one is refused */
 	void *ctx;
 	void (*scan)(void *ctx, const struct sql_table *table, struct dialect_scan *ret_scan);
 };
 
 /* Appends to out. The results are named as the query names them in Postgres, c1, c2, ...
- * elsewhere. false: *trouble with code CANNOT_EXPRESS, the place and what it is. */
+ * elsewhere, and w1, w2, ... when there is something to finish. false: *trouble with code
+ * CANNOT_EXPRESS, the place and what it is. */
 bool dialect_emit(const struct dialect *dialect, const struct ast_select *select,
     struct buf *out, struct ast_trouble *trouble);
 

@@ -203,6 +203,20 @@ aggregate(struct emitter *em, const struct ast_expr *e)
 		standard_aggregate(em, e);
 }
 
+/* An engine's avg is a float or rounds: its sum and its count are exact. */
+void
+emit_part_of_avg(struct emitter *em, const struct ast_expr *avg, const char *name)
+{
+	struct ast_expr part = *avg;
+
+	part.name = name;
+	if (avg->argc == 1 && class_of(avg->args[0]) == CLASS_NUMERIC &&
+	    avg->args[0]->type.typmod < 0)
+		cannot(em, avg->location, "avg of this type");
+	judge_argument(em, avg, "sum");
+	aggregate(em, &part);
+}
+
 static bool
 is_text(const struct ast_expr *e)
 {

@@ -56,6 +56,11 @@ void emit_operator(struct emitter *em, const struct ast_expr *e);
 void emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
     const struct ast_expr *b, long location);
 void emit_orders(struct emitter *em, const struct ast_order *orders, size_t count);
+/* sum(x) and count(x) of an avg(x): what is emitted for either. */
+void emit_part_of_avg(struct emitter *em, const struct ast_expr *avg, const char *name);
+/* dialect_finish.c: does the list hold an avg that is finished by us? */
+bool must_finish(const struct emitter *em, const struct ast_select *s, bool top);
+void emit_unfinished(struct emitter *em, const struct ast_select *s);
 void emit_select(struct emitter *em, const struct ast_select *s, bool top);
 
 #endif

@@ -446,6 +446,7 @@ ask(struct statement *s, struct err *err)
 		.param_count = s->request.param_count,
 		.columns = s->plan->columns,
 		.column_count = read && !s->plan->explain ? s->plan->column_count : 0,
+		.finish = s->plan->finish[s->engine],
 		.access = read ? ENGINE_READ : ENGINE_WRITE,
 		.deadline_us = s->began_us + (most_ms ? most_ms : 86400000) * 1000,
 		.id = s->id,

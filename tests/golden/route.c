@@ -3,13 +3,81 @@
  *
  *   route REGISTRY.yaml ROLE < statements
  * A statement is a line. The answer is a line of JSON: {"status", "reason", "detail",
- * "engine", "sql": {engine: text, ...}, "dropped": {engine: "CODE detail", ...}}. */
+ * "engine", "sql": {engine: text, ...}, "dropped": {engine: "CODE detail", ...}}, and
+ * "wires": {engine: [type oid, ...]} of engines whose rows must be finished. Then a line
+ * {"finish": engine, "rows": [[text or null, ...], ...]} gives {"rows"} or {"code"}. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
 #include "engine/decide.h"
+
+static json_t *
+wires_of(const struct registry *registry, const struct plan *plan)
+{
+	json_t *wires = json_object();
+
+	for (size_t e = 0; e < registry->engine_count; e++) {
+		const struct plan_column *columns;
+		json_t *oids = json_array();
+		size_t count = 0;
+
+		if (plan->finish[e])
+			columns = plan_finish_wires(plan->finish[e], &count);
+		for (size_t i = 0; i < count; i++)
+			(void)json_array_append_new(
+			    oids, json_integer((json_int_t)columns[i].type.oid));
+		if (count)
+			(void)json_object_set(wires, registry->engines[e].name, oids);
+		json_decref(oids);
+	}
+	return wires;
+}
+
+static json_t *
+texts_of(const struct slice *values, size_t count)
+{
+	json_t *row = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(
+		    row, values[i].p ? json_stringn(values[i].p, values[i].len) : json_null());
+	return row;
+}
+
+/* Rows as the engine gave them into rows as the statement has them. */
+static json_t *
+finished(const struct registry *registry, const struct plan *plan, const json_t *command)
+{
+	const char *engine = json_string_value(json_object_get(command, "finish"));
+	const json_t *rows = json_object_get(command, "rows"), *row;
+	int at = registry_engine(registry, engine);
+	struct finish_run *run = finish_run_new(plan->finish[at]);
+	json_t *out = json_array(), *said = NULL;
+	size_t i, c;
+
+	json_array_foreach(rows, i, row)
+	{
+		struct slice wires[64];
+		const struct slice *results;
+		const json_t *cell;
+		struct err err;
+
+		json_array_foreach(row, c, cell) wires[c] =
+		    slice_of(json_string_value(cell), json_string_length(cell));
+		if (finish_run_row(run, wires, &results, &err) != FATE_DONE) {
+			said = json_pack("{s:s, s:s}", "code", err.code, "what", err.what);
+			break;
+		}
+		(void)json_array_append_new(out, texts_of(results, plan->column_count));
+	}
+	finish_run_free(run);
+	if (!said)
+		return json_pack("{s:o}", "rows", out);
+	json_decref(out);
+	return said;
+}
 
 static json_t *
 answer(const struct registry *registry, const struct plan *plan, const struct decision *d)
@@ -31,13 +99,21 @@ answer(const struct registry *registry, const struct plan *plan, const struct de
 		(void)json_object_set_new(
 		    dropped, registry->engines[item->engine].name, json_string(why));
 	}
-	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o}", "status", (int)d->status, "reason",
-	    d->reason, "detail", d->detail, "engine",
-	    d->engine >= 0 ? registry->engines[d->engine].name : "", "sql", sql, "dropped",
-	    dropped);
+	return json_pack("{s:o, s:i, s:s, s:s, s:s, s:o, s:o}", "wires",
+	    wires_of(registry, plan), "status", (int)d->status, "reason", d->reason, "detail",
+	    d->detail, "engine", d->engine >= 0 ? registry->engines[d->engine].name : "", "sql",
+	    sql, "dropped", dropped);
 }
 
 static void
+say(json_t *line)
+{
+	must(line && json_dumpf(line, stdout, JSON_COMPACT) == 0);
+	must(putchar('\n') != EOF && fflush(stdout) == 0);
+	json_decref(line);
+}
+
+static struct plan *
 route(const struct registry *registry, const struct registry_role *role, struct slice sql,
     struct arena *arena)
 {
@@ -47,14 +123,10 @@ route(const struct registry *registry, const struct registry_role *role, struct 
 	struct weather weather = { 0 };
 	struct plan *plan = plan_make(registry, &request, arena);
 	struct decision decision;
-	json_t *line;
 
 	decide(registry, plan, &how, &weather, &decision);
-	line = answer(registry, plan, &decision);
-	must(line && json_dumpf(line, stdout, JSON_COMPACT) == 0);
-	must(putchar('\n') != EOF && fflush(stdout) == 0);
-	json_decref(line);
-	plan_free(plan);
+	say(answer(registry, plan, &decision));
+	return plan;
 }
 
 int
@@ -62,6 +134,7 @@ main(int argc, char **argv)
 {
 	struct registry *registry;
 	const struct registry_role *role;
+	struct plan *plan = NULL;
 	struct arena arena;
 	struct err err;
 	char *line = NULL;
@@ -76,9 +149,20 @@ main(int argc, char **argv)
 	role = registry_role(registry, argv[2]);
 	must(role);
 	arena_init(&arena, PLAN_ARENA);
-	while ((len = getline(&line, &size, stdin)) > 0)
-		route(registry, role, slice_of(line, (size_t)len - (line[len - 1] == '\n')),
-		    &arena);
+	while ((len = getline(&line, &size, stdin)) > 0) {
+		struct slice text = slice_of(line, (size_t)len - (line[len - 1] == '\n'));
+
+		if (*line == '{') {
+			json_t *command = json_loadb(text.p, text.len, 0, NULL);
+
+			say(finished(registry, plan, command));
+			json_decref(command);
+			continue;
+		}
+		plan_free(plan);
+		plan = route(registry, role, text, &arena);
+	}
+	plan_free(plan);
 	free(line);
 	arena_finish(&arena);
 	registry_free(registry);

@@ -103,8 +103,19 @@ class Gen:
         call = r.choice([lambda: "count(*)", lambda: f"count({self.scalar(kind, 1)})", lambda: f"count(DISTINCT {self.column(kind)})",
                          lambda: f"sum({self.scalar(r.choice(['int', 'num']), 1)})", lambda: f"sum({self.column('int', 'num')})",
                          lambda: f"min({self.scalar(kind, 1)})", lambda: f"max({self.column(kind)})",
-                         lambda: f"bool_and({self.truth(1)})", lambda: f"bool_or({self.truth(1)})", lambda: f"avg({self.column('int', 'num')})"])()
+                         lambda: f"bool_and({self.truth(1)})", lambda: f"bool_or({self.truth(1)})", lambda: f"avg({self.column('int', 'num')})",
+                         lambda: f"avg({self.scalar(r.choice(['int', 'num']), 1)})"])()
         return call + (f" FILTER (WHERE {self.truth(1)})" if r.random() < 0.2 else "")
+
+    def output(self):
+        """An aggregate, or an expression over averages and others."""
+        r = self.r
+        avg = f"avg({self.column('int', 'num')})" + (f" FILTER (WHERE {self.truth(1)})" if r.random() < 0.2 else "")
+        return r.choice([self.aggregate, self.aggregate, self.aggregate, lambda: f"round({avg}, {r.randint(-2, 6)})",
+                         lambda: f"({avg} {r.choice('+-*')} {r.choice(['sum(b)', 'count(*)', '2', '0.5', 'avg(n)'])})",
+                         lambda: f"coalesce({avg}, {r.choice(['0', '1.50', 'avg(b)'])})",
+                         lambda: f"({avg} / {r.choice(['3', '7.00', 'count(*)', 'nullif(count(n), 0)'])})",
+                         lambda: f"CAST({avg} AS numeric(30,{r.randint(0, 5)}))"])()
 
     def source(self, depth):
         r = self.r
@@ -119,7 +130,7 @@ class Gen:
         r = self.r
         keys = [self.scalar(r.choice(["int", "text", "bool", "date", "ts", "num", "uuid"]), 1) for _ in range(r.randint(0, 2))]
         keys = [k for k in keys if k[0] not in "-'0123456789" and k not in ("true", "false")]
-        outs = [self.aggregate() for _ in range(r.randint(1, 3))]
+        outs = [self.output() for _ in range(r.randint(1, 3))]
         sql = f"SELECT {', '.join([f'{k} AS k{i}' for i, k in enumerate(keys)] + outs)} FROM {self.source(depth)}"
         if r.random() < 0.5:
             sql += f" WHERE {self.truth()}"

@@ -52,6 +52,20 @@ CASES = [  # answered alike since they were found to differ, or worth a look eac
     "SELECT a::text, g::text, abs(b), abs(s), substring(t, 2), substring(t, 1, 1), substr(c, 3, 0) FROM facts",
     "SELECT abs(a) FROM facts WHERE a = -2147483648",
     "SELECT n FROM facts WHERE n > 0.5 AND n < 123456789.1231",
+    "SELECT avg(a), avg(s), avg(g), avg(n), avg(id), avg(b) FROM facts",
+    "SELECT avg(a), avg(n), coalesce(avg(n), 0) FROM nothing",
+    "SELECT b, count(*), round(avg(n), 2), avg(a)::int, round(avg(g)) FROM facts GROUP BY 1",
+    "SELECT avg(n) FILTER (WHERE ok), avg(a) FILTER (WHERE a > 1000000), avg(b + 1) FROM facts GROUP BY ok",
+    "SELECT ok, avg(a) + sum(b), avg(n) / count(*), CASE WHEN avg(a) > 0 THEN 'x' ELSE 'y' END, avg(a) > sum(b) FROM facts GROUP BY ok, d"
+    " HAVING count(*) > 1",
+    "SELECT b, avg(n) AS m FROM facts GROUP BY b ORDER BY b DESC LIMIT 3",
+    "SELECT abs(avg(a)), -avg(n), trunc(avg(n), 1), nullif(avg(a), 0), avg(n) IS NULL FROM facts WHERE b < 0",
+]
+DROPPED = [  # an average that only Postgres orders, compares or tells apart
+    "SELECT b FROM facts GROUP BY b ORDER BY avg(n)", "SELECT b, avg(a) FROM facts GROUP BY b ORDER BY 2",
+    "SELECT b FROM facts GROUP BY b HAVING avg(n) > 1", "SELECT DISTINCT avg(a) FROM facts GROUP BY b",
+    "SELECT avg(DISTINCT a) FROM facts", "SELECT x.m FROM (SELECT avg(a) AS m FROM facts) x", "SELECT avg(f) FROM facts",
+    "SELECT avg(a) FROM facts UNION SELECT avg(n) FROM facts", "SELECT max(x.m) FROM (SELECT avg(n) AS m FROM facts GROUP BY b) x",
 ]
 
 
@@ -110,15 +124,27 @@ class Both:
         return [[value(result.get_value(r, i), oids[i]) if oids[i] == FLOAT8 and result.get_value(r, i) is not None
                  else result.get_value(r, i) for i in range(result.nfields)] for r in range(result.ntuples)], None, oids
 
-    def ask_clickhouse(self, sql, oids):
+    def ask_clickhouse(self, sql, oids, wires=None, role="reader"):
+        """The rows as the router would give them: with wires, finished by it."""
         try:
             text = self.clickhouse(sql + "\nFORMAT TabSeparated")
         except Refused as error:
             return None, str(error)
         if oids is None:
             return text, None  # Postgres has raised an error
-        return [[value(cell, oid) for cell, oid in zip(line.split(b"\t"), oids, strict=True)]
-                for line in text.split(b"\n")[:-1]], None
+        rows = [[value(cell, oid) for cell, oid in zip(line.split(b"\t"), wires or oids, strict=True)]
+                for line in text.split(b"\n")[:-1]]
+        return self.finished(rows, role) if wires else (rows, None)
+
+    def finished(self, rows, role):
+        route = self.routes[role]
+        texts = [[None if cell is None else cell.decode() for cell in row] for row in rows]
+        route.stdin.write(json.dumps({"finish": "clickhouse", "rows": texts}) + "\n")
+        route.stdin.flush()
+        answer = json.loads(route.stdout.readline())
+        if "code" in answer:
+            return None, f"Code: 70. {answer}"
+        return [[None if cell is None else cell.encode() for cell in row] for row in answer["rows"]], None
 
     def close(self):
         for route in self.routes.values():
@@ -169,7 +195,9 @@ def difference(both, sql, ordered, counts):
         return None
     counts["sent"] += 1
     expected, state, oids = both.ask_postgres(sql)
-    got, trouble = both.ask_clickhouse(emitted, oids if expected is not None else None)
+    wires = plan["wires"].get("clickhouse")
+    counts["finished"] += wires is not None
+    got, trouble = both.ask_clickhouse(emitted, oids if expected is not None else None, wires)
     if (expected is None) != (got is None) and (state or OVERFLOW) in (OVERFLOW, ZERO) and (trouble is None or "Code: 70." in trouble):
         counts["excused"] += 1  # a row that LIMIT, AND or OR passes over may overflow on one side only
         return None
@@ -186,6 +214,21 @@ def test_case(both, sql):
     counts = collections.Counter()
     assert difference(both, sql, "ORDER BY" in sql, counts) is None
     assert counts["sent"] == 1 and not counts["excused"], counts
+
+
+@pytest.mark.parametrize("sql", DROPPED)
+def test_dropped(both, sql):
+    plan = both.plan(sql)
+    assert plan["status"] == 200 and set(plan["sql"]) == {"postgres"}, plan
+
+
+def test_an_error_of_finishing(both):
+    """What Postgres raises for a result is raised for it here too."""
+    sql = "SELECT 1 / (avg(a) - avg(a)) FROM facts"
+    plan = both.plan(sql)
+    assert both.ask_postgres(sql)[1] == "22012"
+    got, trouble = both.ask_clickhouse(plan["sql"]["clickhouse"], plan["wires"]["clickhouse"], plan["wires"]["clickhouse"])
+    assert got is None and "22012" in trouble
 
 
 def test_a_filter_that_hides_nothing_changes_nothing(both):
@@ -219,4 +262,5 @@ def test_random_queries_are_answered_alike(both):
             bad.append(found)
     print(f"seed {SEED}: {dict(counts.most_common(40))}")
     assert not bad, f"seed {SEED}: {len(bad)} of {counts['sent']} differ, the first:\n" + "\n\n".join(bad[:8])
+    assert counts["finished"] > QUERIES // 50
     assert counts["sent"] > QUERIES // 5 and counts["excused"] <= 3 + counts["sent"] // 50, counts
