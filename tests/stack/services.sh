@@ -130,7 +130,8 @@ ready_kafka() { timeout 5 kcat -L -m 2 -b "127.0.0.1:$(port kafka)" >/dev/null 2
 
 # --- Connect, distributed: connectors and offsets live in Kafka and survive a restart ---
 # A task that cannot stop because its broker is away is waited for: one that Connect abandons keeps
-# Debezium's slot and metrics, and its successor waits a minute for them.
+# Debezium's slot and metrics, and its successor waits a minute for them. It may start before its
+# broker serves, which takes longer than the client's minute on a machine that is busy.
 prepare_connect() {
 	[[ -d $deps/debezium ]] || die "Debezium is not there: run 'tests/stack/stack install'"
 	cat >"$dir/conf/connect.properties" <<-END
@@ -153,6 +154,7 @@ prepare_connect() {
 		offset.flush.interval.ms=1000
 		scheduled.rebalance.max.delay.ms=0
 		task.shutdown.graceful.timeout.ms=60000
+		default.api.timeout.ms=180000
 		plugin.path=$deps/debezium
 		plugin.discovery=service_load
 	END
