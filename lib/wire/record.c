@@ -122,14 +122,16 @@ record_read_headers(
     const struct header *headers, size_t count, struct record *ret_record, struct err *err)
 {
 	struct record record = *ret_record;
-	unsigned seen = 0;
+	unsigned seen = 0, next = 0;
 
 	record.op = '\0';
 	record.replay = false;
 	record.ts_ms = 0;
 	record.lsn = record.before = (struct slice){ 0 };
 	for (size_t i = 0; i < count; i++)
-		for (unsigned k = 0; k < HEADER_COUNT; k++) {
+		for (unsigned n = 0; n < HEADER_COUNT; n++) {
+			unsigned k = (next + n) % HEADER_COUNT; /* enrich has an order */
+
 			if (!slice_eq(headers[i].name, header_names[k]))
 				continue;
 			if (seen & 1u << k)
@@ -138,6 +140,8 @@ record_read_headers(
 			if (!read_header((enum known)k, headers[i].value, &record))
 				return malformed((enum known)k, headers[i].value, err);
 			seen |= 1u << k;
+			next = k + 1;
+			break;
 		}
 	for (unsigned k = HEADER_SOURCE; k <= HEADER_TS; k++)
 		if (!(seen & 1u << k))

@@ -43,6 +43,17 @@ EXIT_RESTART = 3
 PATIENCE = 180  # seconds until everything must have arrived, on a loaded machine
 
 
+def server_pid(name):
+    return int((PIDS / name).read_text().split()[0])
+
+
+def server_runs(name):
+    try:
+        return not pathlib.Path(f"/proc/{server_pid(name)}/stat").read_text().rpartition(")")[2].startswith(" Z")
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 class Stream(Pipeline):
     """The pipeline whose workers and servers are hurt."""
 
@@ -99,7 +110,7 @@ class Stream(Pipeline):
 
     def mend(self, sinks=()):
         """Everything runs again: enrich and these sinks, servers, connector."""
-        self.up(*(name for name in SERVERS if not self.server_runs(name)))
+        self.up(*(name for name in SERVERS if not server_runs(name)))
         for name in [n for n in self.workers if "-" in n]:
             program = self.workers.pop(name)
             if program.alive():
@@ -119,18 +130,9 @@ class Stream(Pipeline):
 
     # --- servers ---
 
-    def server_pid(self, name):
-        return int((PIDS / name).read_text().split()[0])
-
-    def server_runs(self, name):
-        try:
-            return not pathlib.Path(f"/proc/{self.server_pid(name)}/stat").read_text().rpartition(")")[2].startswith(" Z")
-        except (OSError, ValueError, IndexError):
-            return False
-
     def kill_server(self, name):
-        os.kill(self.server_pid(name), signal.SIGKILL)
-        wait_for(f"the death of {name}", 20, lambda: not self.server_runs(name) and subprocess.run(
+        os.kill(server_pid(name), signal.SIGKILL)
+        wait_for(f"the death of {name}", 20, lambda: not server_runs(name) and subprocess.run(
             [STACK, "free", INSTANCE, name], capture_output=True).returncode == 0, every=0.05)
 
     def down(self, *names):

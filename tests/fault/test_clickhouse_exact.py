@@ -15,7 +15,7 @@ import urllib.parse
 import pytest
 
 from engagement import postgres, wait_for
-from harness import INSTANCE, PIDS, STACK
+from harness import INSTANCE, STACK, server_pid, server_runs
 from http_proxy import HttpProxy
 from inventory import PIPELINE, TOPIC, Mirror
 
@@ -58,13 +58,14 @@ class Hurt(Mirror):
 
     def mend(self):
         self.proxy.calm()
-        subprocess.run([STACK, "up", INSTANCE, "postgres", "kafka", "connect", "clickhouse"], check=True, timeout=120,
-                       capture_output=True)
+        down = [name for name in ("postgres", "kafka", "connect", "clickhouse") if not server_runs(name)]
+        if down:
+            subprocess.run([STACK, "up", INSTANCE, *down], check=True, timeout=120, capture_output=True)
         if not self.worker.alive():
             self.spawn()
 
     def kill_server(self):
-        kill(int((PIDS / "clickhouse").read_text().split()[0]))
+        kill(server_pid("clickhouse"))
 
     def up_again(self):
         wait_for("the death of ClickHouse", 20, lambda: subprocess.run(

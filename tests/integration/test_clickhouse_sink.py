@@ -126,6 +126,16 @@ TYPES = {
     "Array(LowCardinality(String))": [(["a", "b", "a"], ["a", "b", "a"]), ([], [])],
     "Map(String, Decimal(9, 2))": [({"a": D("1.50")}, {"a": D("1.50")}), ({}, {}), ('{"b":2}', {"b": D(2)})],
     "Map(LowCardinality(String), Array(UInt8))": [({"a": [1, 2], "b": []}, {"a": [1, 2], "b": []})],
+    "DateTime('America/New_York')": [("2026-03-08T06:59:59Z", ts("2026-03-08T01:59:59-05:00")),
+                                     ("2026-03-08T07:00:00+00:00", ts("2026-03-08T03:00:00-04:00"))],
+    "DateTime64(9, 'Asia/Kolkata')": [("1970-01-01T00:00:00.000000001Z", 1), ("2262-04-11T23:47:16.854775807Z", (1 << 63) - 1),
+                                      ("1900-01-01T00:00:00Z", -2208988800 * 10**9)],
+    "DateTime64(0, 'UTC')": [("1969-12-31T23:59:59Z", ts("1969-12-31T23:59:59"))],
+    "Array(Nullable(Decimal(18, 3)))": [([D("0.001"), None], [D("0.001"), None])],
+    "Array(UUID)": [(["61f0c404-5cb3-11e7-907b-a6006ad3dba0"], [uuid.UUID("61f0c404-5cb3-11e7-907b-a6006ad3dba0")])],
+    "Map(String, Nullable(Int64))": [({"a": None, "b": -1}, {"a": None, "b": -1})],
+    "LowCardinality(UInt64)": [((1 << 64) - 1, (1 << 64) - 1), (0, 0)],
+    "LowCardinality(Date)": [("2026-11-21", datetime.date(2026, 11, 21))],
     "JSON": [({"a": 1}, {"a": 1}), ('{"b": {"c": "d"}}', {"b": {"c": "d"}})],
 }
 
@@ -145,6 +155,17 @@ def dumps(record):
     return re.sub(r'"@([-0-9.]+)@"', r"\1", json.dumps(record, cls=Encoder)) + "\n"
 
 
+def same(have, want):
+    if isinstance(want, float) and math.isnan(want):
+        return have is not None and math.isnan(have)
+    if isinstance(want, int) and isinstance(have, datetime.datetime):  # nanoseconds: the client reads microseconds
+        have = have if have.tzinfo else have.replace(tzinfo=UTC)
+        return (have - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(microseconds=1) == want // 1000
+    if isinstance(want, datetime.datetime) and isinstance(have, datetime.datetime) and want.tzinfo and not have.tzinfo:
+        have = have.replace(tzinfo=UTC)
+    return have == want
+
+
 @pytest.mark.parametrize("pack", ["none", "lz4", "zstd"])
 @pytest.mark.parametrize("type_", TYPES)
 def test_type_round_trips(tool, server, client, type_, pack):
@@ -156,7 +177,31 @@ def test_type_round_trips(tool, server, client, type_, pack):
     assert send(tool, server, "default.r", "id", records, pack) == ("done", {})
     got = client.query("SELECT x FROM r ORDER BY id").result_columns[0]
     for have, (_, want) in zip(got, values, strict=True):
-        assert have == want or (isinstance(want, float) and math.isnan(want) and math.isnan(have))
+        assert same(have, want)
+
+
+@pytest.mark.parametrize("pack", ["none", "lz4", "zstd"])
+def test_every_type_takes_null(tool, server, client, pack):
+    """One column a type that can be Nullable: nothing, each of its values, nothing."""
+    types = {f"c{n}": t for n, t in enumerate(t for t in TYPES if not re.match(r"(LowCardinality|Nullable|Array|Map|JSON)\b", t))}
+    server.ask("CREATE OR REPLACE TABLE n (id Int64, " + ", ".join(f"{c} Nullable({t})" for c, t in types.items()) + ", _version UInt64,"
+               " _deleted UInt8) ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY id")
+    longest = max(len(TYPES[t]) for t in types.values())
+    rows = [{"id": i} | {c: TYPES[t][i - 1][0] if 0 < i <= len(TYPES[t]) else None for c, t in types.items()} for i in range(longest + 2)]
+    assert send(tool, server, "default.n", "id", [dumps(upsert(i, row)) for i, row in enumerate(rows)], pack) == ("done", {})
+    for column, type_ in types.items():
+        got = client.query(f"SELECT {column} FROM n ORDER BY id").result_columns[0]
+        want = [None] + [w for _, w in TYPES[type_]] + [None] * (longest + 1 - len(TYPES[type_]))
+        for have, w in zip(got, want, strict=True):
+            assert same(have, w), (type_, have, w)
+
+
+def test_a_dictionary_of_more_than_65536_words(tool, server, client):
+    server.ask("CREATE OR REPLACE TABLE w (id Int64, x LowCardinality(Nullable(String)), _version UInt64, _deleted UInt8)"
+               " ENGINE = ReplacingMergeTree(_version, _deleted) ORDER BY id")
+    records = [upsert(n, {"id": n, "x": f"word {n}" if n else None}) for n in range(70000)]
+    assert send(tool, server, "default.w", "id", records, "lz4", 70000) == ("done", {})
+    assert client.query("SELECT count(), uniqExact(x), countIf(x = concat('word ', toString(id))) FROM w").first_row == (70000, 69999, 69999)
 
 
 # --- what a row becomes -------------------------------------------------------------------
@@ -218,6 +263,31 @@ def test_the_last_state_of_every_row(tool, server, client, events, batch):
     assert_equal(client, rows)
     server.ask("OPTIMIZE TABLE thm.enriched_events FINAL")
     assert_equal(client, rows)
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_no_stale_row_behind_a_delete_a_moved_event_and_a_moved_key(tool, server, client, events, batch):
+    """ORDER BY (event_ts, id): what is gone from a place must be gone there, in one batch or in many, and
+    when all of it comes again."""
+    rng = random.Random(SEED)
+    place = lambda row: {"event_ts": row["event_ts"], "id": row["id"]}
+    gone, late, other, stays = (event(rng, n) for n in (1, 2, 3, 4))
+    late_moved = late | {"event_ts": "2023-11-15T00:00:00.000001Z"}
+    other_moved = other | {"id": 33}
+    records = [upsert(n + 1, row) for n, row in enumerate((gone, late, other, stays))] + [
+        {"version": 5, "key": {"id": 1}, "value": None, "before": place(gone)},
+        upsert(6, late_moved, place(late)),
+        {"version": 7, "key": {"id": 3}, "value": None, "before": place(other)},
+        upsert(8, other_moved)]
+    want = {2: late_moved, 33: other_moved, 4: stays}
+    for part in (records, records[:3], records[4:7], records):
+        assert send(tool, server, events, "event_ts,id", part, "lz4", batch) == ("done", {})
+        if part is records:
+            assert_equal(client, want)
+            places = client.query("SELECT id, event_ts FROM thm.enriched_events FINAL WHERE NOT _deleted ORDER BY id").result_rows
+            assert places == [(n, ts(want[n]["event_ts"][:-1])) for n in sorted(want)]
+    server.ask("OPTIMIZE TABLE thm.enriched_events FINAL")
+    assert_equal(client, want)
 
 
 def test_a_poisoned_row_among_ten_thousand(tool, server, client, events):
