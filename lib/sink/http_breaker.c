@@ -32,6 +32,13 @@ breaker_good(struct breaker *breaker, int64_t now_ms)
 	breaker_alive(breaker);
 }
 
+void
+breaker_hurry(struct breaker *breaker)
+{
+	breaker->not_before_ms = 0;
+	breaker->probes = 0;
+}
+
 static void
 not_before(struct breaker *breaker, int64_t at_ms)
 {

@@ -30,6 +30,7 @@ bool breaker_allows(const struct breaker *breaker, int64_t now_ms, size_t in_fli
 
 void breaker_good(struct breaker *breaker, int64_t now_ms); /* 2xx */
 void breaker_alive(struct breaker *breaker);                /* it answers, but refused a row */
+void breaker_hurry(struct breaker *breaker);                /* the next may go now */
 /* retry_after_ms: -1 none. at_once: opens without counting. dice: any 32 bits. */
 void breaker_bad(struct breaker *breaker, int64_t now_ms, int64_t retry_after_ms, bool at_once,
     uint32_t dice);

@@ -24,6 +24,7 @@ enum {
 	TRUST_MS = 60000,
 	RESPONSE_MAX = 64 << 10,
 	SETTLE_MS = 100, /* a look at what is in flight */
+	SETTLE_MAX_MS = 3000,
 	DOUBTS_MAX = 64, /* rows refused in a row: then it is the destination all the same */
 	HEADERS_OWN = 8,
 	HEADERS_MAX = HEADERS_OWN + SINK_HTTP_HEADERS_MAX,
@@ -395,17 +396,33 @@ open_sink(void *state, const void *config, struct err *err)
 }
 
 /* A request borrows what it is sent with, and its connection was opened with the old
- * certificates: it is waited for, and the next ones get connections of their own. */
+ * certificates: it is waited for a while, and the next ones get connections of their own. */
 static enum fate
 settle_down(struct state *s, struct err *err)
 {
 	enum fate fate = FATE_DONE;
 
+	int64_t until_ms = clock_mono_ms() + SETTLE_MAX_MS;
+
 	s->still = true;
-	while (fate == FATE_DONE && http_multi_count(s->multi) > 0)
+	while (
+	    fate == FATE_DONE && http_multi_count(s->multi) > 0 && clock_mono_ms() < until_ms)
 		fate = http_multi_poll(s->multi, SETTLE_MS, -1, err);
 	s->still = false;
 	return fate;
+}
+
+/* With other secrets: what was not answered is sent again, and nobody waits out a pause that
+ * the old ones may have been the reason of. */
+static void
+begin_anew(struct state *s)
+{
+	http_multi_cancel_all(s->multi);
+	for (size_t i = 0; i < s->lanes.count; i++) {
+		s->lanes.lanes[i].in_flight = false;
+		s->lanes.lanes[i].due_ms = 0;
+	}
+	breaker_hurry(&s->breaker);
 }
 
 static enum fate
@@ -429,6 +446,7 @@ take_secrets(void *state, const void *config, struct err *err)
 		free(authorization);
 		return fate;
 	}
+	begin_anew(s);
 	http_multi_free(s->multi);
 	webhook_keys_free(s->keys);
 	free(s->authorization);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sluice-http keeps to itself and keeps out: secrets, private addresses, long answers."""
 import base64
+import signal
 import subprocess
 
 import httpx
@@ -93,3 +94,22 @@ def test_a_row_may_be_given_up_and_a_status_may_be_good(hooks):
     assert server.ids().count(pipeline.sent[-1]) > 1
     [(key, reason)] = pipeline.dead_letters()
     assert key == 2 and "gave up after" in reason and "HTTP status 503" in reason
+
+
+def test_new_secrets_do_not_wait_for_a_silent_destination(hooks, tmp_path):
+    """SIGHUP with a request in flight that nobody answers, and while a pause lasts: the next goes out at once."""
+    token = tmp_path / "token"
+    token.write_text("one")
+
+    def answer(n, request):
+        return {"Bearer one": "none", "Bearer two": (429, {"retry-after": "300"}, b"")}.get(request["headers"]["authorization"], 200)
+
+    pipeline, server = hooks(answer, token_file=token, timeout="120s", lanes=1)
+    first = pipeline.change(1)
+    pipeline.start()
+    for count, text in ((1, "two"), (2, "three")):
+        wait_for("a request", 30, lambda: len(server.ids()) >= count)
+        token.write_text(text)
+        pipeline.process.send_signal(signal.SIGHUP)
+    pipeline.caught_up(30)
+    assert server.ids() == [first] * 3 and len({r["body"] for r in server.requests}) == 1

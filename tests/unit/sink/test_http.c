@@ -166,6 +166,8 @@ breaker_opens_probes_and_closes(void **state)
 	assert_false(breaker_allows(&b, before, 1)); /* one at a time */
 	breaker_bad(&b, before, -1, false, UINT32_MAX);
 	assert_true(b.not_before_ms > before);
+	breaker_hurry(&b);
+	assert_true(b.open && breaker_allows(&b, before, 0));
 	breaker_good(&b, 90000);
 	assert_false(b.open);
 	assert_int_equal(b.good_ms, 90000);
