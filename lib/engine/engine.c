@@ -154,7 +154,7 @@ static void query_due(void *ctx);
 static void query_resume(void *ctx);
 
 static enum fate
-query_start(struct engine_query *q, struct err *err)
+query_start(struct engine_query *q, bool waited, struct err *err)
 {
 	struct engine *e = q->engine;
 	enum fate fate = e->ops->start(e->self, q, err);
@@ -165,6 +165,7 @@ query_start(struct engine_query *q, struct err *err)
 		return fate;
 	}
 	q->started = true;
+	q->idle_us = waited ? clock_mono_us() - q->began_us : 0;
 	e->under_way++;
 	link_in(q, &e->running_end);
 	return FATE_DONE;
@@ -195,6 +196,17 @@ mend(struct engine_query *q, struct engine_end *end, struct err *err)
 	end->position = -1;
 }
 
+/* The reader's time is not the engine's. */
+static void
+hold_up(struct engine_query *q, bool begins)
+{
+	int64_t now_us = begins || q->paused_us ? clock_mono_us() : 0;
+
+	if (q->paused_us)
+		q->idle_us += now_us - q->paused_us;
+	q->paused_us = begins ? now_us : 0;
+}
+
 static void
 query_end(struct engine_query *q, struct engine_end *end)
 {
@@ -203,7 +215,9 @@ query_end(struct engine_query *q, struct engine_end *end)
 
 	mend(q, end, &err);
 	end->rows = q->rows;
+	hold_up(q, false);
 	end->elapsed_us = clock_mono_us() - q->began_us;
+	end->busy_us = q->started ? end->elapsed_us - q->idle_us : 0;
 	if (q->cancelled && !q->failed)
 		e->cancelled++;
 	else if (end->fate == FATE_RETRY || end->fate == FATE_HALT)
@@ -233,7 +247,7 @@ line_move(struct engine *e)
 
 		link_out(q);
 		e->waiting--;
-		if (query_start(q, &err) != FATE_DONE)
+		if (query_start(q, true, &err) != FATE_DONE)
 			end_unheard(q, &err);
 	}
 }
@@ -320,7 +334,10 @@ engine_row(struct engine_query *query, const struct slice *values)
 	if (query->finishing && !finish_row(query, &values))
 		return true;
 	query->rows++;
-	return query->ask.reader->row(query->ask.ctx, values) || query->cancelled;
+	if (query->ask.reader->row(query->ask.ctx, values) || query->cancelled)
+		return true;
+	hold_up(query, true);
+	return false;
 }
 
 /* The driver has not obeyed within ENGINE_CANCEL_MS, or all ends: it is ended without it. */
@@ -375,6 +392,7 @@ query_resume(void *ctx)
 {
 	struct engine_query *q = ctx;
 
+	hold_up(q, false);
 	q->engine->ops->more(q->engine->self, q);
 }
 
@@ -401,7 +419,7 @@ engine_ask(struct engine *engine, const struct engine_ask *ask, struct engine_qu
 	engine->asked++;
 	engine->trial = engine->trial || trial;
 	if (room) {
-		fate = query_start(q, err);
+		fate = query_start(q, false, err);
 	} else {
 		link_in(q, &engine->line_end);
 		engine->waiting++;

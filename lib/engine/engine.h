@@ -37,6 +37,7 @@ struct engine_end {
 	double cpu_s;
 	uint64_t bytes_read;
 	int64_t elapsed_us; /* from engine_ask() to the end */
+	int64_t busy_us;    /* of that, neither in the line nor held up by the reader */
 };
 
 /* Who asked. ctx is the ask's. */

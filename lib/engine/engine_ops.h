@@ -23,6 +23,7 @@ struct engine_query {
 	struct finish_run *finishing; /* NULL: none */
 	struct err *failed;           /* finishing did; NULL: not */
 	int64_t began_us;
+	int64_t idle_us, paused_us; /* in the line or held up so far; since when it is held */
 	uint64_t rows;
 	bool started, stopping, late, trial, told, withheld;
 	struct loop_timer due;                        /* deadline, then the patience */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "engine/measure.h"
 #include "engine/plan_make.h"
 
 bool
@@ -196,6 +197,7 @@ plan_make(
 
 	m.plan = calloc(1, sizeof *m.plan);
 	must(m.plan);
+	m.plan->likeness = measure_likeness(request->sql);
 	make(&m);
 	arena_reset(arena);
 	return m.plan;

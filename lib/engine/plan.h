@@ -65,6 +65,7 @@ struct plan {
 	/* A read's results, by which every engine's answer is named and printed. */
 	struct plan_column *columns;
 	size_t column_count;
+	uint64_t likeness; /* what statements like it are measured by: measure.h */
 	struct trace trace;
 	void *holder; /* plan_cache's */
 };

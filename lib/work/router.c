@@ -173,6 +173,7 @@ router_begin(struct router *r, struct err *err)
 		return fate;
 	arena_init(&r->arena, PLAN_ARENA);
 	r->plans = plan_cache_new(r->registry, (size_t)server->plans_max);
+	r->measure = measure_new();
 	if (server->history_max)
 		r->history = router_history_new((size_t)server->history_max);
 	router_metrics_init(r);
@@ -200,6 +201,7 @@ router_close(struct router *r)
 	statements_cancel_all(r);
 	router_fresh_close(r->fresh);
 	plan_cache_free(r->plans);
+	measure_free(r->measure);
 	arena_finish(&r->arena);
 	router_history_free(r->history);
 	router_audit_close(r->audit);

@@ -11,6 +11,7 @@
 
 #include "engine/decide.h"
 #include "engine/engine.h"
+#include "engine/measure.h"
 #include "engine/plan_cache.h"
 #include "link/httpd_loop.h"
 #include "work/router_answer.h"
@@ -30,6 +31,7 @@ struct router {
 	struct httpd_loop *httpd;
 	struct engine *engines[REGISTRY_ENGINES_MAX]; /* NULL: no driver, or not opened */
 	struct plan_cache *plans;
+	struct measure *measure;
 	struct arena arena; /* scratch of plans */
 	struct router_fresh *fresh;
 	struct loop_note moved;

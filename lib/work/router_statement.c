@@ -358,6 +358,9 @@ on_end(void *ctx, const struct engine_end *end)
 
 	s->query = NULL;
 	s->affected = end->affected;
+	if (end->fate == FATE_DONE && s->plan->class == PLAN_READ)
+		measure_add(s->router->measure, s->plan->likeness,
+		    &s->router->registry->engines[s->engine], s->engine, end);
 	if (end->fate == FATE_DONE || cut) {
 		if (end->fate == FATE_DONE && end->lsn)
 			write_token(s, end->lsn);

@@ -18,6 +18,8 @@ router_weather(
 		engine_state(router->engines[e], &state);
 		w->down = state.down;
 		w->breaker_open = state.breaker_open;
+		(void)measure_get(router->measure, plan->likeness, (int)e, &w->measured_ms,
+		    &w->measured_cost);
 	}
 	if (plan->replicas)
 		router_fresh_weather(router->fresh, plan, clock_wall_ms(), ret);
