@@ -6,8 +6,9 @@
 #include "sink/leaderboard.h"
 #include "work/catalog.h"
 #include "work/deliver.h"
+#include "work/memory.h"
 
-enum { BATCHES_IN_HAND = 4, BYTES_IN_HAND = 32 << 20 };
+enum { BATCHES_IN_HAND = 4, BYTES_IN_HAND = 32 << 20, QUEUE_BYTES = 16 << 20 };
 
 struct boards {
 	struct sql_query *query; /* owns the columns */
@@ -62,7 +63,10 @@ boards_fill(struct work *work, struct boards *b)
 		.secrets = secrets_of,
 		.owner = b,
 		.rows_max = BATCHES_IN_HAND * b->config.batch_rows,
-		.bytes_max = BYTES_IN_HAND };
+		.bytes_max = (size_t)memory_share(
+		    work->pipeline->memory_max, MEMORY_HAND, BYTES_IN_HAND),
+		.queue_kbytes =
+		    memory_share(work->pipeline->memory_max, MEMORY_QUEUE, QUEUE_BYTES) >> 10 };
 }
 
 static enum fate

@@ -13,6 +13,7 @@
 #include "work/crash.h"
 #include "work/enrich_loop.h"
 #include "work/lint.h"
+#include "work/memory.h"
 
 enum {
 	POLL_IDLE_MS = 100,
@@ -20,6 +21,7 @@ enum {
 	LAG_EVERY_MS = 2000,
 	SERVE_EVERY = 64,
 	CLOSE_MS = 30000,
+	KAFKA_QUEUE_BYTES = 16 << 20,
 };
 
 enum { M_TXNS, M_ABORTS, M_RETRIES, M_LAG, M_PARTITIONS, M_BATCH };
@@ -241,6 +243,7 @@ static bool
 batch_full(const struct enrich_loop *loop)
 {
 	return (crash_alone() && enrich_batch_count(loop->batch) > 0) ||
+	       enrich_batch_count(loop->batch) >= enrich_batch_fits(loop->batch) ||
 	       (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
 	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
 }
@@ -498,6 +501,9 @@ loop_run(struct enrich_loop *loop, struct err *err)
 {
 	struct kafka_consumer_conf conf = { .group = loop->work->group,
 		.instance = loop->work->member,
+		.queue_kbytes = memory_share(loop->work->pipeline->memory_max, MEMORY_QUEUE,
+				    KAFKA_QUEUE_BYTES) >>
+				10,
 		.on_assign = on_assign,
 		.on_revoke = on_revoke,
 		.ctx = loop };

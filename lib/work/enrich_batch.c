@@ -14,11 +14,13 @@
 #include "work/crash.h"
 #include "work/deadletter.h"
 #include "work/enrich_item.h"
+#include "work/memory.h"
 #include "work/watch.h"
 #include "work/worker.h"
 
-/* OUTS_MAX: their bytes are still in the cache when librdkafka copies them. */
-enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, OUTS_MAX = 128 };
+/* OUTS_MAX: their bytes are still in the cache when librdkafka copies them. FIRST_ROWS: of the
+ * first batch under a budget, before anything is known. */
+enum { ARENA_SIZE = 512 << 20, PARTITIONS_MAX = 1024, OUTS_MAX = 128, FIRST_ROWS = 500 };
 
 enum {
 	M_UPSERT,
@@ -57,6 +59,7 @@ struct enrich_batch {
 	size_t size_max;
 	int64_t source_partitions;
 	struct gap_world postgres;
+	size_t each; /* bytes that a record takes beside its message; 0: not known yet */
 	struct arena arena;
 	struct item *items;
 	size_t count, size, bytes;
@@ -409,6 +412,27 @@ enrich_batch_next(struct enrich_batch *b, const struct kafka_out **ret_outs, siz
 	return FATE_DONE;
 }
 
+/* What a record takes beside its message, the most of late. */
+static void
+batch_measure(struct enrich_batch *b)
+{
+	size_t each = b->arena.used / (b->count + 1) + sizeof *b->items;
+
+	b->each = each > b->each - b->each / 16 ? each : b->each - b->each / 16;
+}
+
+size_t
+enrich_batch_fits(const struct enrich_batch *b)
+{
+	int64_t memory_max = b->plan->pipeline->memory_max;
+	size_t budget = (size_t)memory_share(memory_max, MEMORY_ARENA, ARENA_SIZE);
+	size_t rows = b->each ? budget / b->each : FIRST_ROWS;
+
+	if (memory_max == 0)
+		return SIZE_MAX;
+	return rows ? rows : 1;
+}
+
 enum fate
 enrich_batch_run(struct enrich_batch *b, int64_t mono_ms, struct err *err)
 {
@@ -459,6 +483,7 @@ enrich_batch_parts(struct enrich_batch *b, size_t *ret_count)
 void
 enrich_batch_accept(struct enrich_batch *b)
 {
+	batch_measure(b);
 	for (size_t i = 0; i < b->lane_count; i++)
 		if (b->lanes[i].seen)
 			b->lanes[i].mark = b->lanes[i].next;

@@ -24,6 +24,8 @@ void enrich_batch_free(struct enrich_batch *batch);
 void enrich_batch_add(struct enrich_batch *batch, const struct kafka_message *message);
 size_t enrich_batch_count(const struct enrich_batch *batch);
 size_t enrich_batch_bytes(const struct enrich_batch *batch);
+/* How many records the memory budget lets a batch hold, by what a record has taken so far. */
+size_t enrich_batch_fits(const struct enrich_batch *batch);
 
 enum fate enrich_batch_run(
     struct enrich_batch *batch, int64_t mono_ms, struct err *err) NODISCARD;

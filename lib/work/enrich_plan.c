@@ -73,9 +73,11 @@ sources_fill(struct enrich_plan *plan, struct err *err)
 
 		plan->lookups[i] = lookup_new(source);
 		if (i > 0)
-			plan->dimensions[i] = dimension_new(source->columns,
-			    source->column_count, (size_t)plan->pipeline->enrich.cache_bytes,
-			    plan->pipeline->enrich.cache_ttl_ms);
+			plan->dimensions[i] =
+			    dimension_new(source->columns, source->column_count,
+				(size_t)plan->pipeline->enrich.cache_bytes /
+				    (plan->source_count - 1),
+				plan->pipeline->enrich.cache_ttl_ms);
 	}
 	plan->fact_change = change_reader_new();
 	plan->fact_row = row_plan_new(plan->fact->columns, plan->fact->column_count);

@@ -9,9 +9,10 @@
 #include "work/catalog.h"
 #include "work/deliver.h"
 #include "work/hook_open.h"
+#include "work/memory.h"
 
 /* Half a second's reading at full speed is enough to read ahead. */
-enum { BYTES_IN_HAND = 64 << 20, QUEUE_KBYTES = 4096 };
+enum { BYTES_IN_HAND = 64 << 20, QUEUE_BYTES = 4 << 20 };
 
 struct hook {
 	struct sql_query *query; /* owns the columns; NULL: nobody asks for them */
@@ -106,8 +107,10 @@ hook_fill(struct work *work, struct hook *hook)
 		.secrets = secrets_of,
 		.owner = hook,
 		.rows_max = (size_t)h->in_flight_max,
-		.bytes_max = BYTES_IN_HAND,
-		.queue_kbytes = QUEUE_KBYTES };
+		.bytes_max = (size_t)memory_share(
+		    work->pipeline->memory_max, MEMORY_HAND, BYTES_IN_HAND),
+		.queue_kbytes =
+		    memory_share(work->pipeline->memory_max, MEMORY_QUEUE, QUEUE_BYTES) >> 10 };
 }
 
 static enum fate

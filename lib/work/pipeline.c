@@ -10,6 +10,7 @@
 
 #include "base/must.h"
 #include "link/yaml.h"
+#include "work/memory.h"
 #include "work/pipeline_ops.h"
 
 enum { TEXTS_MAX = 512, SQL_FILE_MAX = 1 << 20 };
@@ -285,6 +286,44 @@ check_enrich(struct pipeline *p, struct yaml_node *root, struct err *err)
 	return yaml_error(root, err, "enrich is missing");
 }
 
+/* A maximum that the file names must fit the budget; one that it does not name is made to. */
+static enum fate
+budget_one(struct pipeline *p, struct yaml_node *root, const char *map, const char *key,
+    enum memory_use use, int64_t *bytes, struct err *err)
+{
+	struct yaml_node *part = yaml_has(root, map) ? yaml_get(root, map) : NULL;
+	int64_t share = memory_share(p->memory_max, use, *bytes);
+
+	if (share < *bytes && part && part->kind == YAML_MAP && yaml_has(part, key))
+		return yaml_error(yaml_get(part, key), err,
+		    "%s.%s is %" PRId64 ", and memory_max leaves %" PRId64
+		    " for it: lower it, leave it out, or raise memory_max to %" PRId64,
+		    map, key, *bytes, share, memory_wanted(use, *bytes));
+	*bytes = share;
+	return FATE_DONE;
+}
+
+static enum fate
+read_memory(struct pipeline *p, struct yaml_node *root, struct err *err)
+{
+	TRY(yaml_int(
+	    root, "memory_max", YAML_OPTIONAL, 0, INT64_C(1) << 40, &p->memory_max, err));
+	if (p->memory_max == 0)
+		return FATE_DONE;
+	if (p->memory_max < MEMORY_LEAST)
+		return yaml_error(yaml_get(root, "memory_max"), err,
+		    "memory_max is %" PRId64
+		    " bytes: a worker's code and clients take %d of them, "
+		    "and %d is the least that leaves room for records",
+		    p->memory_max, MEMORY_BASE, MEMORY_LEAST);
+	TRY(budget_one(
+	    p, root, "enrich", "cache_bytes", MEMORY_CACHE, &p->enrich.cache_bytes, err));
+	TRY(budget_one(
+	    p, root, "enrich", "batch_bytes", MEMORY_BATCH, &p->enrich.batch_bytes, err));
+	return budget_one(p, root, "clickhouse", "batch_bytes", MEMORY_BLOCK,
+	    &p->clickhouse.batch_bytes, err);
+}
+
 static enum fate
 read_all(struct pipeline *p, struct yaml_node *root, struct err *err)
 {
@@ -297,6 +336,7 @@ read_all(struct pipeline *p, struct yaml_node *root, struct err *err)
 	TRY(read_leaderboard(p, root, err));
 	TRY(pipeline_read_http(p, root, err));
 	TRY(check_enrich(p, root, err));
+	TRY(read_memory(p, root, err));
 	return yaml_check_all_read(root, err);
 }
 

@@ -65,7 +65,8 @@ struct pipeline_enrich {
 	int64_t refresh_rows_max;   /* facts of one changed dimension row */
 	int64_t sink_outage_max_ms; /* what compaction leaves to a sink that was away */
 	int64_t batch_rows, batch_bytes, linger_ms;
-	int64_t cache_bytes, cache_ttl_ms;
+	int64_t cache_bytes; /* all dimensions together */
+	int64_t cache_ttl_ms;
 	const char *listen;
 };
 
@@ -180,6 +181,7 @@ struct pipeline {
 	struct pipeline_http http[PIPELINE_HTTP_MAX]; /* has_http: at least one */
 	size_t http_count;
 	const char *dlq_topic; /* NAME.dlq */
+	int64_t memory_max;    /* of each worker, bytes; 0: no budget (memory.h) */
 
 	struct pipeline_own *own; /* memory; pipeline_free */
 };

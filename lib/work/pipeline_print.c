@@ -101,6 +101,8 @@ void
 pipeline_print(const struct pipeline *p, struct buf *out)
 {
 	pipeline_print_text(out, "name", p->name);
+	if (p->memory_max)
+		buf_printf(out, "memory_max: %" PRId64 "\n", p->memory_max);
 	buf_cstr(out, "postgres:\n");
 	pipeline_print_text(out, "  host", p->postgres.host);
 	buf_printf(out, "  port: %" PRId64 "\n", p->postgres.port);

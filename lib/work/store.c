@@ -9,9 +9,10 @@
 #include "work/catalog.h"
 #include "work/deliver.h"
 #include "work/lint.h"
+#include "work/memory.h"
 #include "work/mirror.h"
 
-enum { BATCHES_IN_HAND = 2 };
+enum { BATCHES_IN_HAND = 2, QUEUE_BYTES = 16 << 20 };
 
 struct store_table {
 	struct sink_clickhouse_config config, again; /* with other secrets */
@@ -125,7 +126,9 @@ store_fill(struct work *work, struct store *store)
 		.owner = store,
 		.route_count = c->table_count,
 		.rows_max = BATCHES_IN_HAND * (size_t)c->batch_rows,
-		.bytes_max = BATCHES_IN_HAND * (size_t)c->batch_bytes };
+		.bytes_max = BATCHES_IN_HAND * (size_t)c->batch_bytes,
+		.queue_kbytes =
+		    memory_share(work->pipeline->memory_max, MEMORY_QUEUE, QUEUE_BYTES) >> 10 };
 	for (size_t i = 0; i < c->table_count; i++) {
 		const struct pipeline_table *from = &c->tables[i];
 

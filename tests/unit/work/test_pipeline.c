@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "work/memory.h"
 #include "work/pipeline.h"
 
 static char folder[64];
@@ -100,6 +101,37 @@ mistakes_are_named_with_their_place(void **state)
 	    "    - {key: k, member: m, at: a, score: s, window: 25s, bucket: 10s}\n",
 	    "p.yaml:18:", "multiple");
 	refused("name: P!\n", "p.yaml:1:", "name");
+}
+
+static void
+one_number_bounds_everything(void **state)
+{
+	struct pipeline *p = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    pipeline_read(written(HEAD ENRICH "memory_max: 67108864\n"), &p, &err), FATE_DONE);
+	assert_true(p->enrich.cache_bytes < 11 << 20);
+	assert_true(p->enrich.batch_bytes < 2 << 20);
+	assert_true(MEMORY_BASE + p->enrich.cache_bytes + 6 * p->enrich.batch_bytes +
+			memory_share(p->memory_max, MEMORY_QUEUE, 1 << 30) * 5 +
+			memory_share(p->memory_max, MEMORY_ARENA, 1 << 30) <=
+		    67108864);
+	pipeline_free(p);
+	assert_int_equal(pipeline_read(written(HEAD ENRICH "  cache_bytes: 1000000\n"
+							   "memory_max: 1073741824\n"),
+			     &p, &err),
+	    FATE_DONE);
+	assert_int_equal(p->enrich.cache_bytes, 1000000);
+	assert_int_equal(p->enrich.batch_bytes, 8 << 20);
+	pipeline_free(p);
+	refused(HEAD ENRICH "memory_max: 1000000\n", "p.yaml:15:", "67108864 is the least");
+	refused(HEAD ENRICH "  cache_bytes: 50000000\nmemory_max: 100000000\n",
+	    "p.yaml:15:", "raise memory_max to 200221432");
+	assert_int_equal(memory_share(0, MEMORY_QUEUE, 77), 77);
+	assert_true(memory_share(memory_wanted(MEMORY_CACHE, 50000000), MEMORY_CACHE,
+			1 << 30) >= 50000000);
 }
 
 static void
@@ -219,6 +251,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_file_gets_its_defaults),
 		cmocka_unit_test(mistakes_are_named_with_their_place),
+		cmocka_unit_test(one_number_bounds_everything),
 		cmocka_unit_test(destinations_are_one_or_many),
 		cmocka_unit_test(a_table_of_clickhouse_is_one_or_many),
 		cmocka_unit_test(the_shipped_pipeline_is_good),
