@@ -88,6 +88,8 @@ assign_patiently(struct route *route, struct sink_part *parts, size_t count, str
 static void
 make_room(struct loop *loop, const struct sink_part *part)
 {
+	if (*part->frozen.form)
+		return; /* rows that go one by one; only their shape was kept */
 	if (part->frozen.end > part->committed)
 		loop->frozen_rows +=
 		    (size_t)(part->frozen.end - part->committed) * loop->d->route_count;
