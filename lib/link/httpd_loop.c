@@ -209,7 +209,9 @@ push(struct httpd_exchange *x)
 		}
 		x->due_us = 0;
 		httpd_rewind(x);
-		watch(x, x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0 : LOOP_READ);
+		/* who waits for room is told of it by the next turn */
+		watch(x, (x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0u : LOOP_READ) |
+			     (x->wants_room ? LOOP_WRITE : 0u));
 		return;
 	}
 	watch(x, LOOP_WRITE | (x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0u : LOOP_READ));
@@ -507,6 +509,8 @@ writable(struct httpd_exchange *x)
 	if (x->state == HTTPD_ASKED && !x->ended && !x->broken && x->wants_room &&
 	    x->sealed - x->sent < HTTPD_BEHIND_MORE) {
 		x->wants_room = false;
+		if (x->sent == x->sealed)
+			watch(x, x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0 : LOOP_READ);
 		if (x->owner)
 			x->owner->room(x->owner_ctx);
 	}

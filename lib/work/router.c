@@ -121,20 +121,27 @@ on_moved(void *ctx)
 	statements_moved(r);
 }
 
-static enum fate
-engines_open(struct router *r, struct err *err)
+/* One that cannot be set up is out, and the others answer: 0 when none is left. */
+static size_t
+engines_open(struct router *r)
 {
+	size_t opened = 0;
+
 	for (size_t e = 0; e < r->registry->engine_count; e++) {
 		const struct registry_engine *config = &r->registry->engines[e];
+		struct err err = { 0 };
 
-		if (!engine_ops_of(config->kind)) {
-			log_event(LOG_WARN, "no_driver", "engine=%s", config->name);
+		if (!engine_ops_of(config->kind))
+			err_set(&err, FATE_HALT, "there is no driver for it here");
+		else if (engine_open(config, NULL, r->loop, &r->engines[e], &err) == FATE_DONE)
+			opened++;
+		if (r->engines[e])
 			continue;
-		}
-		if (engine_open(config, NULL, r->loop, &r->engines[e], err) != FATE_DONE)
-			return err_wrap(err, "engine %s", config->name);
+		(void)snprintf(r->trouble[e], sizeof r->trouble[e], "%.119s", err.what);
+		log_event(LOG_ERROR, "engine_out", "engine=%s why=%s", config->name,
+		    log_quote(err.what));
 	}
-	return FATE_DONE;
+	return opened;
 }
 
 static enum fate
@@ -165,12 +172,12 @@ static enum fate
 router_begin(struct router *r, struct err *err)
 {
 	const struct registry_server *server = &r->registry->server;
-	enum fate fate = engines_open(r, err);
 
-	if (fate == FATE_DONE)
-		fate = router_fresh_open(r->registry, r->loop, &r->moved, &r->fresh, err);
-	if (fate != FATE_DONE)
-		return fate;
+	if (engines_open(r) == 0)
+		return err_set(
+		    err, FATE_HALT, "%s: no engine can be opened", r->registry->file);
+	if (router_fresh_open(r->registry, r->loop, &r->moved, &r->fresh, err) != FATE_DONE)
+		return err->fate;
 	arena_init(&r->arena, PLAN_ARENA);
 	r->plans = plan_cache_new(r->registry, (size_t)server->plans_max);
 	r->measure = measure_new();
@@ -331,15 +338,14 @@ check(struct router *r)
 	while (!probed(r) && clock_mono_ms() < until_ms)
 		loop_run(r->loop, 100);
 	for (size_t e = 0; e < r->registry->engine_count; e++) {
-		struct engine_state state = { .down = true, .trouble = "no driver here" };
+		struct engine_state state;
 
-		if (r->engines[e])
-			engine_state(r->engines[e], &state);
+		router_engine_state(r, e, &state);
 		(void)printf("%s: %s%s%s\n", r->registry->engines[e].name,
 		    state.down ? "does not answer" : "answers", state.down ? ": " : "",
 		    state.down ? state.trouble : "");
-		if (state.down)
-			code = EXIT_RESTART;
+		if (state.down && code != EXIT_CONFIG)
+			code = r->engines[e] ? EXIT_RESTART : EXIT_CONFIG;
 	}
 	if (code == EXIT_ASKED)
 		(void)printf("sluice-router: %s is good\n", r->registry->file);

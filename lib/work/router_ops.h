@@ -29,7 +29,8 @@ struct router {
 	struct registry *registry;
 	struct loop *loop;
 	struct httpd_loop *httpd;
-	struct engine *engines[REGISTRY_ENGINES_MAX]; /* NULL: no driver, or not opened */
+	struct engine *engines[REGISTRY_ENGINES_MAX]; /* NULL: it could not be opened: */
+	char trouble[REGISTRY_ENGINES_MAX][120];
 	struct plan_cache *plans;
 	struct measure *measure;
 	struct arena arena; /* scratch of plans */
@@ -104,6 +105,9 @@ enum fate router_metadata(struct statement *s, struct err *err);
 /* --- router_state.c: what there is, as JSON --- */
 
 const char *router_engine_kind(const struct registry_engine *engine);
+/* As engine_state(), also of one that could not be opened. */
+void router_engine_state(
+    const struct router *router, size_t engine, struct engine_state *ret_state);
 void router_lag_write(int64_t lag_ms, struct buf *out); /* ,"lag_ms":... */
 bool router_may_see(const struct registry_role *role, const struct registry_table *t);
 

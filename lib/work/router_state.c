@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,6 +17,17 @@ router_engine_kind(const struct registry_engine *engine)
 }
 
 void
+router_engine_state(const struct router *router, size_t engine, struct engine_state *ret)
+{
+	if (router->engines[engine]) {
+		engine_state(router->engines[engine], ret);
+		return;
+	}
+	*ret = (struct engine_state){ .down = true };
+	(void)snprintf(ret->trouble, sizeof ret->trouble, "%s", router->trouble[engine]);
+}
+
+void
 router_lag_write(int64_t lag_ms, struct buf *out)
 {
 	if (lag_ms == LAG_UNKNOWN)
@@ -28,11 +40,10 @@ static void
 engine_write(struct router *router, size_t e, struct buf *out)
 {
 	const struct registry_engine *config = &router->registry->engines[e];
-	struct engine_state state = { .down = true, .trouble = "not opened here" };
+	struct engine_state state;
 	int64_t lag_ms = router_fresh_lag_ms(router->fresh, e, clock_wall_ms());
 
-	if (router->engines[e])
-		engine_state(router->engines[e], &state);
+	router_engine_state(router, e, &state);
 	buf_cstr(out, "{\"name\":");
 	json_quote(out, slice_str(config->name));
 	buf_printf(out, ",\"kind\":\"%s\",\"down\":%s,\"breaker\":\"%s\"",
