@@ -178,6 +178,8 @@ make(struct maker *m)
 		return;
 	if (p->class == PLAN_METADATA) {
 		p->rule = "METADATA";
+		if (plan_metadata(m))
+			keep_columns(m);
 		return;
 	}
 	if (!plan_authorise(m))

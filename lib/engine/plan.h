@@ -59,7 +59,7 @@ struct plan {
 	size_t tables_named;
 	int64_t rows;                    /* of all tables together */
 	double score;                    /* complexity */
-	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates */
+	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates; of METADATA: Postgres' */
 	/* By engine: what makes its rows into columns; NULL: they are. */
 	struct plan_finish *finish[REGISTRY_ENGINES_MAX];
 	/* A read's results, by which every engine's answer is named and printed. */

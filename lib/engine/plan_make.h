@@ -27,6 +27,8 @@ bool plan_refuse(struct maker *m, enum stage stage, const char *code, long offse
 struct ast_world plan_world(struct maker *m);
 const struct registry_table *plan_table(const struct ast_source *source);
 bool plan_is_metadata(const struct ast_source *source);
+/* May the role name it? */
+bool plan_may_name(const struct registry_role *role, const struct registry_table *table);
 
 /* plan_authorise.c */
 bool plan_authorise(struct maker *m);
@@ -38,6 +40,9 @@ bool plan_place(struct maker *m);
 void plan_shape(struct maker *m);
 /* plan_point.c: is it a look-up by key? Notes in the trace why not. */
 bool plan_point(struct maker *m);
+/* plan_metadata.c: the statement about the registry as a statement over its rows, for
+ * Postgres to compute; false: refused, or SHOW, which has no columns yet. */
+bool plan_metadata(struct maker *m);
 /* plan_board.c: the statement as commands of a board, into plan.sql. */
 bool plan_board(struct maker *m);
 

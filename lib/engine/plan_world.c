@@ -52,8 +52,8 @@ plan_table(const struct ast_source *source)
 	return (const struct registry_table *)(const void *)source->table;
 }
 
-static bool
-may_name(const struct registry_role *role, const struct registry_table *t)
+bool
+plan_may_name(const struct registry_role *role, const struct registry_table *t)
 {
 	if (!role->tables)
 		return true;
@@ -115,7 +115,7 @@ find_table(void *ctx, const struct ast_from *from, bool write, struct ast_troubl
 		return ast_no(trouble, "FORBIDDEN_RELATION", from->location,
 		    "relation \"%s\" is not to be written", from->name);
 	}
-	if (t && may_name(m->request->role, t))
+	if (t && plan_may_name(m->request->role, t))
 		return &t->table;
 	if (!t && write && !from->catalog && creates(m))
 		return new_table(m, from);

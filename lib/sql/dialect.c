@@ -26,6 +26,10 @@ emit_orders(struct emitter *em, const struct ast_order *orders, size_t count)
 static void
 path(struct emitter *em, const struct dialect_scan *scan)
 {
+	if (scan->rows.p) {
+		buf_slice(em->out, scan->rows);
+		return;
+	}
 	for (size_t i = 0; i < scan->path_count; i++) {
 		buf_cstr(em->out, i ? "." : "");
 		dialect_name(em->out, em->d->dialect, scan->path[i]);

@@ -20,6 +20,7 @@ enum { DIALECT_SQL_MAX = 1 << 20 };
 struct dialect_scan {
 	const char *const *path; /* "thm", "users_current" */
 	size_t path_count;
+	struct slice rows; /* in place of a path: "(SELECT ...)" in the dialect; p NULL: none */
 	const struct ast_expr *filter;       /* NULL: every row */
 	const struct ast_expr *const *masks; /* by column of the table; NULL: none */
 };

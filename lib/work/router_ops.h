@@ -97,11 +97,6 @@ void router_explain(struct router *router, struct httpd_exchange *x, struct prin
 void router_weather(struct router *router, const struct plan *plan, unsigned failed,
     struct weather *ret_weather);
 
-/* --- router_metadata.c --- */
-
-/* Answers a statement about the registry itself. REJECT: not like this. */
-enum fate router_metadata(struct statement *s, struct err *err);
-
 /* --- router_state.c: what there is, as JSON --- */
 
 const char *router_engine_kind(const struct registry_engine *engine);

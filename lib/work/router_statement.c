@@ -400,20 +400,19 @@ fail_of_decision(struct statement *s, const struct decision *d)
 	fail(s, &error);
 }
 
-static void
-answer_metadata(struct statement *s)
+static bool
+reads(const struct statement *s)
 {
-	struct err err = { 0 };
-	struct router_error error = {
-		.status = 422, .code = "UNSUPPORTED", .sqlstate = "0A000"
-	};
+	return s->plan->class == PLAN_READ || s->plan->class == PLAN_METADATA;
+}
 
-	if (router_metadata(s, &err) == FATE_DONE) {
-		succeed(s);
-		return;
-	}
-	error.message = err.what;
-	fail(s, &error);
+/* The registry answers by rows that Postgres computes with. */
+static int
+asked_of(const struct statement *s)
+{
+	return s->engine == DECIDED_REGISTRY
+		   ? registry_engine_of_kind(s->router->registry, ENGINE_POSTGRES)
+		   : s->engine;
 }
 
 /* What must be on record before it begins. */
@@ -427,7 +426,7 @@ record(struct statement *s)
 		.sqlstate = "",
 		.retry_after_s = 5 };
 
-	if (s->audited || (s->plan->class == PLAN_READ && !s->plan->governed))
+	if (s->audited || (reads(s) && !s->plan->governed))
 		return true;
 	s->audited = audit(s, "begins", &err) == FATE_DONE;
 	if (!s->audited)
@@ -439,7 +438,7 @@ static enum fate
 ask(struct statement *s, struct err *err)
 {
 	struct router *r = s->router;
-	bool read = s->plan->class == PLAN_READ;
+	int at = asked_of(s);
 	int64_t most_ms = s->who->limits.time_ms, want_ms = s->request.timeout_ms;
 
 	if (want_ms && (!most_ms || want_ms < most_ms))
@@ -448,17 +447,17 @@ ask(struct statement *s, struct err *err)
 		.params = s->request.params,
 		.param_count = s->request.param_count,
 		.columns = s->plan->columns,
-		.column_count = read && !s->plan->explain ? s->plan->column_count : 0,
-		.finish = s->plan->finish[s->engine],
-		.access = read ? ENGINE_READ : ENGINE_WRITE,
+		.column_count = reads(s) && !s->plan->explain ? s->plan->column_count : 0,
+		.finish = s->engine >= 0 ? s->plan->finish[s->engine] : NULL,
+		.access = reads(s) ? ENGINE_READ : ENGINE_WRITE,
 		.deadline_us = s->began_us + (most_ms ? most_ms : 86400000) * 1000,
 		.id = s->id,
 		.reader = &reader,
 		.ctx = s };
-	if (!r->engines[s->engine])
-		return err_set(err, FATE_RETRY, "%s: not to be had here",
-		    r->registry->engines[s->engine].name);
-	return engine_ask(r->engines[s->engine], &s->ask, &s->query, err);
+	if (!r->engines[at])
+		return err_set(
+		    err, FATE_RETRY, "%s: not to be had here", r->registry->engines[at].name);
+	return engine_ask(r->engines[at], &s->ask, &s->query, err);
 }
 
 /* Asks the engine; one that is busy or gone is left out and the decision made again. */
@@ -512,13 +511,11 @@ route(struct statement *s)
 	}
 	s->engine = d.engine;
 	s->reason = d.reason;
-	s->sql = d.sql;
+	s->sql = d.engine == DECIDED_REGISTRY ? s->plan->sql[asked_of(s)] : d.sql;
 	s->degraded = d.degraded;
 	(void)snprintf(s->detail, sizeof s->detail, "%s", d.detail);
 	if (d.status != 200)
 		fail_of_decision(s, &d);
-	else if (d.engine == DECIDED_REGISTRY)
-		answer_metadata(s);
 	else
 		begin(s);
 }
