@@ -113,6 +113,10 @@ check: all unit golden lint ## unit, golden and lint: seconds, no servers
 test: install-deps ## everything: check, then real servers and independent clients
 	@$(MAKE) --no-print-directory check stack
 	@tests/run
+test-lake: install-deps ## the Trino driver, joins and the router's SQL on a real Trino 476 (fetches 821 MB once)
+	@$(MAKE) --no-print-directory all stack $(OUT)/tests/golden/ask $(OUT)/tests/golden/route
+	@tests/stack/lake fetch
+	@SLUICE_TEST_SERVICES=postgres tests/run tests/lake
 oracle: install-deps $(OUT)/tests/golden/sqleval ## random SQL asked of lib/sql and a real Postgres: make oracle COUNT=1000000 SEED=7
 	@SLUICE_ORACLE_PAIRS=$(or $(COUNT),100000) $(if $(SEED),SLUICE_ORACLE_SEED=$(SEED)) SLUICE_SQLEVAL=$(OUT)/tests/golden/sqleval \
 		SLUICE_TEST_SERVICES=postgres tests/run tests/integration/test_oracle.py -s
@@ -138,6 +142,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http fuzz oracle format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test test-lake fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http fuzz oracle format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)

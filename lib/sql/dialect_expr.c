@@ -73,13 +73,12 @@ integer_division(struct emitter *em, const struct ast_expr *e)
 	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
 	const struct ast_expr *by = e->args[1];
 
-	/* MIN / -1 ends otherwise everywhere, and DuckDB has an operator of its own for it */
-	if (by->kind != AST_INT || by->number == 0 || by->number == -1 ||
-	    is(em, DIALECT_DUCKDB))
+	/* MIN / -1 ends otherwise everywhere */
+	if (by->kind != AST_INT || by->number == 0 || by->number == -1)
 		cannot(em, e->location, "integer division by anything but a constant");
 	buf_cstr(em->out, clickhouse ? "intDiv(" : "(");
 	emit_expr(em, e->args[0]);
-	buf_cstr(em->out, clickhouse ? ", " : " / ");
+	buf_cstr(em->out, clickhouse ? ", " : is(em, DIALECT_DUCKDB) ? " // " : " / ");
 	emit_expr(em, by);
 	buf_byte(em->out, ')');
 }

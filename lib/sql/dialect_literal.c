@@ -209,7 +209,7 @@ number_literal(struct emitter *em, const struct ast_expr *e)
 	if (e->type.kind != TYPE_NUMERIC && is(em, DIALECT_CLICKHOUSE))
 		buf_printf(em->out, "toInt64(%s)", e->name);
 	else if (e->type.kind != TYPE_NUMERIC)
-		buf_cstr(em->out, e->name);
+		buf_printf(em->out, "CAST(%s AS BIGINT)", e->name);
 	else if (strspn(e->name, "0123456789.") != strlen(e->name) || strlen(e->name) > 30)
 		cannot(em, e->location, "a number with an exponent or more than 30 digits");
 	else if (is(em, DIALECT_CLICKHOUSE))
@@ -241,6 +241,8 @@ emit_literal(struct emitter *em, const struct ast_expr *e, struct pgtype type)
 		number_literal(em, e);
 	else if (e->kind == AST_INT && is(em, DIALECT_CLICKHOUSE))
 		buf_printf(em->out, "toInt32(%s)", e->name);
+	else if (e->kind == AST_INT && is(em, DIALECT_DUCKDB)) /* 1 would be a TINYINT */
+		buf_printf(em->out, "CAST(%s AS INTEGER)", e->name);
 	else
 		plain_literal(em, e);
 }

@@ -2,7 +2,7 @@
 """The router's SQL for DuckDB against PostgreSQL: random queries over the same rows, in a Parquet
 file that DuckDB's Python package wrote, must give the same texts on both, or must not be sent.
 
-SLUICE_ROUTER_QUERIES (2,000) and SLUICE_ROUTER_SEED (printed) make and repeat a run.
+SLUICE_ROUTER_QUERIES (600) and SLUICE_ROUTER_SEED (printed) make and repeat a run.
 """
 import collections
 import os
@@ -16,7 +16,7 @@ from route_world import TABLES, World
 from test_router_differential import CASES
 
 SEED = int(os.environ.get("SLUICE_ROUTER_SEED", random.SystemRandom().randrange(1 << 32)))
-QUERIES = int(os.environ.get("SLUICE_ROUTER_QUERIES", 2_000))
+QUERIES = int(os.environ.get("SLUICE_ROUTER_QUERIES", 600))
 TYPES = {c: p.removesuffix(' COLLATE "C"') for c, (p, _) in COLUMNS.items()}
 
 MORE = [  # besides those that ClickHouse is asked too
@@ -57,7 +57,7 @@ def world(stack, tmp_path_factory):
 def test_case(world, sql):
     counts = collections.Counter()
     assert world.difference(sql, "ORDER BY" in sql, counts) is None
-    print(counts)
+    assert counts["sent"] == 1 or "x.n" in sql, counts  # a sum has no precision to order by
 
 
 def test_a_filter_that_hides_nothing_changes_nothing(world):

@@ -67,6 +67,8 @@ static const struct {
 	    "SELECT t1.\"region\" AS c1, sum(t1.\"amount\") AS c2 FROM \"rev\" AS t1 GROUP BY "
 	    "t1.\"region\" ORDER BY sum(t1.\"amount\") DESC NULLS FIRST" },
 	{ "duckdb", "SELECT amount / 2 FROM rev",
+	    "SELECT (t1.\"amount\" // CAST(2 AS INTEGER)) AS c1 FROM \"rev\" AS t1" },
+	{ "duckdb", "SELECT amount / amount FROM rev",
 	    "!integer division by anything but a constant" },
 	{ "clickhouse", "SELECT avg(score) FROM users", "!avg" },
 	{ "clickhouse", "SELECT max(name) FROM users", "!order of text by locale" },

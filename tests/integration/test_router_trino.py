@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The router's Trino driver on pages recorded from a real Trino 476 (`make test-lake` records them
+and runs the driver on the server itself)."""
+import json
+import pathlib
+
+import pytest
+
+from engine_asker import Asker
+from trino_pages import Replay, scenario
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
+
+
+def registry(folder, url):
+    file = folder / "trino.yaml"
+    file.write_text(f"engines: {{trino: {{kind: trino, url: '{url}', user: lake}}}}\n"
+                    "tables: {t: {columns: {id: bigint}, engines: {trino: lake.s.t}}}\nroles: {reader: {}}\n")
+    return file
+
+
+class Run:
+    """One statement over a scenario. Probes find a server that answers them nothing of use."""
+
+    def __init__(self, folder, name, change=None, sql=None, **how):
+        entries = scenario(GOLDEN / f"{name}.jsonl")
+        self.sql = sql or entries[0]["sent"]
+
+        def answer(i, entry):
+            if "runtime.nodes" in self.server.seen[-1][2]:
+                self.server.seen.pop()
+                return 503, {}, "busy"
+            return change(len(self.server.seen) - 1, entry) if change else None
+
+        self.server = Replay(entries, answer)
+        asker = Asker(registry(folder, self.server.url), "trino")
+        self.answer = asker.ask(self.sql, **how)
+        asker.close()
+        self.asked = [method for method, _, _, _ in self.server.seen]
+        self.server.close()
+
+    def end(self):
+        return self.answer["fate"], self.answer["code"]
+
+
+def rows_of(name):
+    return [row for entry in scenario(GOLDEN / f"{name}.jsonl") for row in json.loads(entry["body"]).get("data", [])]
+
+
+def test_values(tmp_path):
+    run = Run(tmp_path, "types")
+    assert run.end() == ("done", "") and not run.server.wrong, run.answer
+    assert run.answer["rows"] == [[
+        "1", "t", "x'y", None, "-1.50", "1e+15", "0.1", "2026-01-02 03:04:05.12", "2026-01-02 03:04:05.12+00", "2026-01-02", "0044-03-15 BC",
+        "123e4567-e89b-12d3-a456-426614174000", "\\xaa01", "NaN", "-Infinity", "01:02:03.5", "9007199254740993", "ü\x01\n\"\\", "ab  ", '{"a":1}', "-32768",
+        "2026-01-02 03:04:05.123457", "12345678901234567890123456789012345.678"]]
+    post = run.server.seen[0][3]
+    assert post["X-Trino-User"] == "lake" and post["X-Trino-Client-Capabilities"] == "PARAMETRIC_DATETIME" and post["X-Trino-Time-Zone"] == "UTC"
+    assert all(headers["X-Trino-User"] == "lake" for _, _, _, headers in run.server.seen)
+
+
+@pytest.mark.parametrize("how", [{}, {"pause_every": 1, "pause_ms": 0}, {"pause_every": 100, "pause_ms": 5}])
+def test_pages_in_order(tmp_path, how):
+    run = Run(tmp_path, "pages", **how)
+    expected = [[str(a), b] for a, b in rows_of("pages")]
+    assert len(expected) > 500 and run.answer["rows"] == expected and not run.server.wrong
+    assert run.asked == ["POST"] + ["GET"] * (len(run.asked) - 1) and len(run.asked) == len(scenario(GOLDEN / "pages.jsonl"))
+
+
+@pytest.mark.parametrize("name,end,word", [
+    ("empty", ("done", ""), ""), ("no_table", ("halt", "3F000"), "Schema 'bronze' does not exist"), ("syntax", ("reject", "42601"), "SYNTAX_ERROR"),
+    ("zero", ("reject", "22012"), "Division by zero"), ("cast", ("reject", "22P02"), "Cannot cast"), ("array", ("reject", "0A000"), "not carried"),
+])
+def test_ends(tmp_path, name, end, word):
+    run = Run(tmp_path, name)
+    assert run.end() == end and word in run.answer["what"] and not [w for w in run.server.wrong if w[0] != "DELETE"], run.answer
+    assert "io.trino" not in run.answer["what"] and "/s" not in run.answer["what"]
+    if name == "syntax":
+        assert run.answer["position"] >= 0
+
+
+def test_where_an_error_is(tmp_path):
+    assert Run(tmp_path, "no_table").answer["position"] == len("SELECT * FROM ")
+
+
+@pytest.mark.parametrize("name,end", [("gone", ("retry", "08006")), ("unknown", ("retry", "08006"))])
+def test_a_query_that_is_gone(tmp_path, name, end):
+    run = Run(tmp_path, name)
+    assert run.end() == end and run.asked == ["POST", "GET"], (run.answer, run.asked)
+
+
+@pytest.mark.parametrize("worse", ["close", (503, {"Retry-After": "0"}, "busy"), (502, {}, "bad gateway"), (429, {}, "slow down"), (504, {}, "late")])
+def test_a_lost_page_is_asked_for_again_and_a_statement_is_not(tmp_path, worse):
+    run = Run(tmp_path, "pages", lambda i, entry: worse if i in (1, 2, 4) else None)
+    assert run.end() == ("done", "") and run.answer["rows"] == [[str(a), b] for a, b in rows_of("pages")], run.answer
+    assert len(run.asked) == len(scenario(GOLDEN / "pages.jsonl")) + 3 and run.asked.count("POST") == 1
+    run = Run(tmp_path, "pages", lambda i, entry: worse)
+    assert run.answer["fate"] == "retry" and run.asked == ["POST"], (run.answer, run.asked)
+
+
+def test_a_server_that_does_not_come_back_is_left(tmp_path):
+    run = Run(tmp_path, "pages", lambda i, entry: (503, {"Retry-After": "0"}, "busy") if i else None)
+    assert run.end() == ("retry", "08006") and run.asked.count("GET") == 11
+
+
+@pytest.mark.parametrize("foreign", ["http://elsewhere.example:8080/v1/statement/queued/x/y/1", "https://127.0.0.1/v1/statement/x", "BASE.evil.example/v1/statement/x",
+                                     "BASE/v1/../secret", "BASE/ui/", "/v1/statement/x", "", "file:///etc/passwd", "BASE@evil.example/v1/statement/x"])
+def test_the_next_page_is_on_the_same_server(tmp_path, foreign):
+    entry = scenario(GOLDEN / "pages.jsonl")[0]
+    page = json.loads(entry["body"]) | {"nextUri": foreign}
+    run = Run(tmp_path, "pages", lambda i, e: (200, {}, json.dumps(page)) if i == 0 else None)
+    assert run.end() == ("halt", "08P01") and run.asked == ["POST"] and "elsewhere" not in run.answer["what"], run.answer
+
+
+@pytest.mark.parametrize("body,end", [("", "08P01"), ("[]", "08P01"), ("{", "08P01"), ('{"data": [[1]]}', "08P01"), ('{"columns": [1], "data": [[1]]}', "0A000"),
+                                      ('{"columns": [{"name": "a", "type": "bigint"}], "data": [[1, 2]]}', "08P01"), ('{"columns": [{"name": "a", "type": "bigint"}], "data": [1]}', "08P01"),
+                                      ('{"columns": [{"name": "a", "type": "bigint"}], "data": [["x"]]}', "08P01"), ('{"error": {}}', "XX000"), ('{"error": {"message": 1, "errorName": []}}', "XX000")])
+def test_pages_that_are_none(tmp_path, body, end):
+    run = Run(tmp_path, "pages", lambda i, entry: (200, {}, body) if i == 0 else None)
+    assert run.answer["code"] == end and run.answer["fate"] != "done", run.answer
+
+
+@pytest.mark.parametrize("status,fate,code", [(401, "halt", "28000"), (403, "halt", "28000"), (404, "retry", "08006"), (400, "halt", "08P01"), (500, "retry", "08006"), (302, "halt", "08P01")])
+def test_other_statuses(tmp_path, status, fate, code):
+    run = Run(tmp_path, "pages", lambda i, entry: (status, {"Location": "http://127.0.0.1:1/"}, "no") if i == 0 else None)
+    assert run.end() == (fate, code) and run.asked == ["POST"]
+
+
+def test_what_is_cancelled_is_deleted(tmp_path):
+    last = scenario(GOLDEN / "cancel.jsonl")[-1]
+    assert last["method"] == "DELETE"
+    run = Run(tmp_path, "cancel", cancel_ms=700)
+    assert run.end() == ("retry", "57014") and run.asked[-1] == "DELETE" and run.server.seen[-1][1] == last["path"], (run.answer, run.asked)
+
+
+def test_a_page_that_cannot_be_read_ends_the_query_in_trino(tmp_path):
+    run = Run(tmp_path, "pages", lambda i, entry: (200, {}, json.dumps(json.loads(entry["body"]) | {"columns": [{"name": "a", "type": "bigint"}], "data": [["x"]]})) if i == 1 else None)
+    assert run.answer["code"] == "08P01" and run.asked == ["POST", "GET", "DELETE"], (run.answer, run.asked)
