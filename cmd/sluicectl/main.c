@@ -104,6 +104,10 @@ static const struct command commands[] = {
 	    try_main },
 	{ "explain", "where the router would send a statement, and why (explain --help)", NULL,
 	    explain_main },
+	{ "query", "a statement to a running router, its answer as a table (query --help)",
+	    NULL, query_main },
+	{ "key", "new NAME ROLE: a key for a caller of the router (key --help)", NULL,
+	    key_main },
 };
 
 static void
