@@ -20,7 +20,7 @@ def test_compose_file_fits_the_specification():
 def test_compose_names_ports_and_images():
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     wanted = {"postgres": "5432", "kafka": "19092", "connect": "8083", "clickhouse": "8123", "redis": "6379",
-              "external-api": "8088"}
+              "external-api": "8088", "router": "8000"}
     for name, port in wanted.items():
         assert any(f":{port}:" in p for p in compose[name]["ports"]), name
     for name in [*wanted, "event-generator", "enrich", "clickhouse-sink", "redis-agg", "http-sink", "init"]:
@@ -37,9 +37,10 @@ def test_units_verify_on_an_install(tmp_path):
     subprocess.run(["make", "--no-print-directory", "install", f"PREFIX={tmp_path}"], cwd=ROOT, check=True, timeout=300,
                    capture_output=True)
     units = sorted((tmp_path / "lib/systemd/system").glob("*.service"))
-    assert [u.name for u in units] == [f"sluice-{w}@.service" for w in ("clickhouse", "enrich", "http", "leaderboard")]
+    workers = [f"sluice-{w}@.service" for w in ("clickhouse", "enrich", "http", "leaderboard")]
+    assert [u.name for u in units] == [*workers, "sluice-router.service"]
     for unit in units:
-        program = tmp_path / "bin" / unit.name.split("@")[0]
+        program = tmp_path / "bin" / unit.stem.split("@")[0]
         assert f"ExecStart={program} " in unit.read_text()
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
