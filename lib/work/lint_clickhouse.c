@@ -16,7 +16,8 @@ in_list(const char *const *names, size_t count, struct slice name)
 	return false;
 }
 
-/* The next of "a, f(b, c), `d`"; blanks and backquotes cut. False: no more. */
+/* The next of "a, f(b, c), `d`", or of "(a)" as ORDER BY (a) is told; blanks, backquotes
+ * and those parentheses cut. False: no more. */
 static bool
 next_part(const char **at, struct slice *ret)
 {
@@ -31,6 +32,8 @@ next_part(const char **at, struct slice *ret)
 		depth += (*p == '(') - (*p == ')');
 	*ret = slice_of(*at, (size_t)(p - *at));
 	*at = p;
+	if (ret->len > 2 && ret->p[0] == '(' && ret->p[ret->len - 1] == ')')
+		*ret = slice_of(ret->p + 1, ret->len - 2);
 	if (ret->len > 2 && ret->p[0] == '`' && ret->p[ret->len - 1] == '`')
 		*ret = slice_of(ret->p + 1, ret->len - 2);
 	return true;

@@ -38,6 +38,9 @@ class Mirror:
         run("psql", "-q", "-h", os.environ["SLUICE_PG_HOST"], "-p", os.environ["SLUICE_PG_PORT"], "-U", "postgres",
             "-d", os.environ["SLUICE_PG_DB"], "-f", ROOT / "sql/postgres/orders.sql")
         run(BIN / "sluicectl", "bootstrap", self.pipeline)
+        for table in TABLES:  # a new slot is confirmed before the snapshot's rows are sent
+            topic = TOPIC.format(table)
+            wait_for(f"the snapshot in {topic}", 120, lambda topic=topic: sum(self.ends(topic).values()) > 0)
 
     def generate(self, count, seed, rate="0"):
         return Program("generate", [BIN / "sluice-generate", "--pipeline", ROOT / "pipelines/orders.yaml", "--model", "orders",

@@ -110,6 +110,7 @@ def test_the_publication_and_the_index(world):
     ("ReplacingMergeTree(_version) ORDER BY id", ["ENGINE = ReplacingMergeTree(_version, _deleted)"]),
     ("MergeTree ORDER BY id", ["keeps older states of a row"]),
     ("ReplacingMergeTree(_version, _deleted) PARTITION BY intDiv(id, 1000) ORDER BY id", None),
+    ("ReplacingMergeTree(_version, _deleted) ORDER BY (id)", None),
 ])
 def test_tables_of_clickhouse(world, engine, words):
     client = clickhouse()
