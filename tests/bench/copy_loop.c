@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy_loop.c -- what sluice-enrich is measured against: librdkafka alone.
  *
- *   copy_loop BROKERS ID IN OUT COUNT ROWS BYTES
+ *   copy_loop BROKERS ID IN OUT COUNT ROWS BYTES [bare]
  *
  * Consumes COUNT messages from the start of IN's partitions and produces the same keys
  * and values, uncounted and unread, to the same partitions of OUT: read committed in,
  * lz4 and transactions of ROWS records or BYTES out, source offsets inside, headers of
- * the number and sizes that enrich writes. Settings that cost CPU are the worker's. It
+ * the number and sizes that enrich writes; bare: without headers, which tells what they
+ * cost. Settings that cost CPU are the worker's. It
  * knows no rebalance and no error but exit 1. Prints "MESSAGES WALL_MS CPU_MS". */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -37,7 +38,7 @@ static rd_kafka_t *consumer, *producer;
 static rd_kafka_topic_t *out_topic;
 static const char *in_topic;
 static int64_t next[PARTITIONS];
-static bool failed;
+static bool failed, bare;
 
 static void
 check(bool good, const char *what)
@@ -143,10 +144,10 @@ forward(const rd_kafka_message_t *m)
 		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { m->key, m->key_len } },
 		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { m->payload, m->len } },
 		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
-		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers_of(m) },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = bare ? NULL : headers_of(m) },
 	};
 
-	done(rd_kafka_produceva(producer, row, sizeof row / sizeof *row), "produce");
+	done(rd_kafka_produceva(producer, row, sizeof row / sizeof *row - bare), "produce");
 	next[m->partition] = m->offset + 1;
 }
 
@@ -201,7 +202,9 @@ main(int argc, char **argv)
 	rd_kafka_topic_partition_list_t *list;
 	int64_t began;
 
-	check(argc == 8, "usage: copy_loop BROKERS ID IN OUT COUNT ROWS BYTES");
+	check(argc == 8 || argc == 9,
+	    "usage: copy_loop BROKERS ID IN OUT COUNT ROWS BYTES [bare]");
+	bare = argc == 9;
 	in_topic = argv[3];
 	consumer = client(RD_KAFKA_CONSUMER, argv[1], argv[2]);
 	producer = client(RD_KAFKA_PRODUCER, argv[1], argv[2]);
