@@ -233,7 +233,7 @@ const quietly = work => async () => { try { await work(); } catch { /* the next 
 const looks = [
 	every(5000, quietly(drawState)),
 	every(30000, quietly(drawTables)),
-	every(5000, quietly(async () => drawHistory((await api.history()).entries, sql => { editor.text = sql; editor.caretAt(sql.length); }))),
+	every(5000, quietly(async () => drawHistory((await api.history()).entries, kinds, sql => { editor.text = sql; editor.caretAt(sql.length); }))),
 	every(2000, quietly(async () => {
 		const board = $("board-key").value;
 		if (board && $("board-live").getAttribute("aria-pressed") === "true") drawBoard((await api.leaderboard(board, 10)).members);

@@ -13,7 +13,7 @@ function engineCard(engine) {
 	return el("li", { class: "card engine", "data-kind": engine.kind },
 		el("h3", {}, el("span", { class: "badge", "data-kind": engine.kind }, engine.name), el("span", { class: `health ${state}` }, words)),
 		el("dl", {}, fact("behind", engine.lag_ms === null || engine.lag_ms === undefined ? "–" : milliseconds(engine.lag_ms)),
-			fact("typical", engine.latency_ms ? milliseconds(engine.latency_ms) : "–"), fact("cost", money(engine.cost)),
+			fact("answers in", engine.probe_ms ? milliseconds(engine.probe_ms) : "–"), fact("cost", money(engine.cost)),
 			fact("asked", (engine.asked ?? 0).toLocaleString("en")), fact("failed", (engine.failed ?? 0).toLocaleString("en")),
 			fact("under way", String(engine.under_way ?? 0))),
 		engine.trouble ? el("p", { class: "note trouble" }, engine.trouble) : null);
@@ -29,13 +29,13 @@ export function drawEngines(state) {
 		total("healthy", `${state.engines.filter(engine => !engine.down).length} of ${state.engines.length}`));
 }
 
-export function drawHistory(entries, again) {
+export function drawHistory(entries, kinds, again) {
 	if (entries.length === 0) return $("history-list").replaceChildren(note("Nothing yet."));
 	$("history-list").replaceChildren(el("ul", { class: "past" }, entries.map(entry => el("li", {},
 		el("button", { type: "button", class: "again", title: "Put it into the editor", onclick: () => again(entry.sql) }, el("code", {}, entry.sql)),
-		el("p", { class: "note" }, entry.engine ? el("span", { class: "badge", "data-kind": entry.kind }, entry.engine) : null,
+		el("p", { class: "note" }, entry.engine ? el("span", { class: "badge", "data-kind": kinds.get(entry.engine) ?? entry.engine }, entry.engine) : null,
 			` ${entry.reason ?? ""} · ${milliseconds(entry.elapsed_ms)} · ${entry.row_count === null ? entry.outcome : plural(entry.row_count, "row")}`,
-			el("time", {}, entry.at))))));
+			el("time", { datetime: entry.at }, new Date(entry.at).toLocaleTimeString("en-GB")))))));
 }
 
 export function drawBoard(members) {
