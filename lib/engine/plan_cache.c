@@ -209,6 +209,15 @@ plan_cache_give_back(struct plan_cache *cache, const struct plan *plan)
 		entry_free(e);
 }
 
+void
+plan_cache_forget(struct plan_cache *cache)
+{
+	pthread_mutex_lock(&cache->lock);
+	while (cache->oldest)
+		evict(cache, cache->oldest);
+	pthread_mutex_unlock(&cache->lock);
+}
+
 struct plan_cache_counts
 plan_cache_counts(struct plan_cache *cache)
 {

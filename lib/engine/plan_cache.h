@@ -29,6 +29,9 @@ const struct plan *plan_cache_take(
     struct plan_cache *cache, const struct plan_request *request, struct arena *arena);
 void plan_cache_give_back(struct plan_cache *cache, const struct plan *plan);
 
+/* Every plan is made anew from now on: the registry's estimates have changed. */
+void plan_cache_forget(struct plan_cache *cache);
+
 struct plan_cache_counts plan_cache_counts(struct plan_cache *cache);
 
 #endif

@@ -2,10 +2,10 @@
 /* registry.h -- pipelines/router.yaml, read and checked: which engines there are, which
  * tables stand where, who may see what.
  *
- * registry_read() owns every text and tree in the struct; nothing changes afterwards, so
- * threads may share it. A table that is not here does not exist for the router. Filters
- * and masks are SQL over the table's own columns, parsed and resolved here. An unknown
- * key, engine, type or column is refused with file, line and column. */
+ * registry_read() owns every text and tree in the struct; nothing changes afterwards but
+ * row estimates, so threads may share it. A table that is not here does not exist for the
+ * router. Filters and masks are SQL over the table's own columns, parsed and resolved here. An
+ * unknown key, engine, type or column is refused with file, line and column. */
 #ifndef ENGINE_REGISTRY_H
 #define ENGINE_REGISTRY_H
 
@@ -75,6 +75,7 @@ struct registry_table {
 	unsigned engines;  /* bit set: where it stands */
 	unsigned replicas; /* bit set: those that lag behind Postgres */
 	int home;          /* the first engine named */
+	bool rows_given;   /* in the file: it stands. The engines are asked for others */
 	bool rows_known;
 	bool board;        /* a leaderboard: (member, score) */
 	unsigned governed; /* bit set: the only engines that may answer; 0: any */

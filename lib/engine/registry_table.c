@@ -284,7 +284,7 @@ read_table(struct registry *r, struct yaml_node *map, const char *key, struct er
 	TRY(read_placements(r, map, t, err));
 	TRY(read_source(r, map, t, err));
 	TRY(yaml_int(map, "rows", YAML_OPTIONAL, 0, INT64_MAX, &rows, err));
-	t->rows_known = rows >= 0;
+	t->rows_given = t->rows_known = rows >= 0;
 	t->table.row_estimate = rows >= 0 ? rows : REGISTRY_ROWS_UNKNOWN;
 	TRY(read_policies(r, map, t, err));
 	r->table_count++;

@@ -181,6 +181,7 @@ router_begin(struct router *r, struct err *err)
 	arena_init(&r->arena, PLAN_ARENA);
 	r->plans = plan_cache_new(r->registry, (size_t)server->plans_max);
 	r->measure = measure_new();
+	r->statistics = router_statistics_new(r);
 	if (server->history_max)
 		r->history = router_history_new((size_t)server->history_max);
 	router_metrics_init(r);
@@ -207,6 +208,7 @@ router_close(struct router *r)
 		engine_close(r->engines[e]);
 	statements_cancel_all(r);
 	router_fresh_close(r->fresh);
+	router_statistics_free(r->statistics);
 	plan_cache_free(r->plans);
 	measure_free(r->measure);
 	arena_finish(&r->arena);

@@ -20,6 +20,7 @@
 #include "work/router_history.h"
 #include "work/router_key.h"
 #include "work/router_request.h"
+#include "work/router_statistics.h"
 
 struct statement;
 
@@ -33,6 +34,7 @@ struct router {
 	char trouble[REGISTRY_ENGINES_MAX][120];
 	struct plan_cache *plans;
 	struct measure *measure;
+	struct router_statistics *statistics;
 	struct arena arena; /* scratch of plans */
 	struct router_fresh *fresh;
 	struct loop_note moved;

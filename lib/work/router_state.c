@@ -146,7 +146,7 @@ table_write(const struct registry *r, const struct registry_table *t,
 	buf_printf(out, ",\"filtered\":%s", policy && policy->filter ? "true" : "false");
 	if (t->board)
 		buf_cstr(out, ",\"board\":true");
-	if (t->rows_known)
+	if (t->rows_known && !(policy && policy->filter)) /* of rows that it may not count */
 		buf_printf(out, ",\"rows_estimated\":%" PRId64, t->table.row_estimate);
 	buf_byte(out, '}');
 }

@@ -105,6 +105,25 @@ refusals_are_not_kept(void **state)
 	plan_cache_free(cache);
 }
 
+static void
+forgotten_plans_are_made_anew(void **state)
+{
+	struct plan_cache *cache = plan_cache_new(fixture, 8);
+	struct plan_request request = request_of("admin", "SELECT id FROM users");
+	const struct plan *held = plan_cache_take(cache, &request, &fixture_arena), *fresh;
+
+	(void)state;
+	plan_cache_forget(cache);
+	assert_int_equal(plan_cache_counts(cache).kept, 0);
+	fresh = plan_cache_take(cache, &request, &fixture_arena);
+	assert_ptr_not_equal(held, fresh);
+	assert_string_equal(held->sql[0], fresh->sql[0]);
+	plan_cache_give_back(cache, held);
+	plan_cache_give_back(cache, fresh);
+	assert_int_equal(plan_cache_counts(cache).kept, 1);
+	plan_cache_free(cache);
+}
+
 int
 main(void)
 {
@@ -113,6 +132,7 @@ main(void)
 		cmocka_unit_test(texts_and_parameter_types_are_not_confused),
 		cmocka_unit_test(the_oldest_goes_but_not_from_under_its_holder),
 		cmocka_unit_test(refusals_are_not_kept),
+		cmocka_unit_test(forgotten_plans_are_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
