@@ -334,9 +334,11 @@ route_of(struct call *c, bool *ret_path_known)
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
 		if (!path_fits(&routes[i], c->head->path, &c->rest))
 			continue;
-		if (method_fits(&routes[i], c->head->method))
+		/* the last one takes every path: also those that are another method's */
+		if (method_fits(&routes[i], c->head->method) &&
+		    !(*ret_path_known && routes[i].handle == get_page))
 			return &routes[i];
-		*ret_path_known = true;
+		*ret_path_known = *ret_path_known || routes[i].handle != get_page;
 	}
 	return NULL;
 }
