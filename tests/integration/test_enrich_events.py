@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sluice-enrich makes of single events, on real Kafka and Postgres; the test writes the events."""
 import json
+import os
 import subprocess
 
 import confluent_kafka
@@ -91,6 +92,19 @@ def test_headers_of_each_kind_of_record(shared):
         assert len(headers["sluice.id"]) == 26
         assert json.loads(headers.get("sluice.before", "null")) == old
     assert len({r[2]["sluice.id"] for r in records}) == 5
+
+
+def test_every_compression_is_read(shared):
+    """What Debezium's producer may be told to use; several records a batch, so that it is used."""
+    world, events = shared
+    for n, codec in enumerate(("none", "gzip", "snappy", "lz4", "zstd")):
+        producer = confluent_kafka.Producer({"bootstrap.servers": os.environ["SLUICE_KAFKA"], "compression.type": codec,
+                                             "linger.ms": 50})
+        for b in range(20):
+            event = events.event("c", _row(60 + n, b=str(b), note=f"{codec} " * 50))
+            producer.produce(world.topic(), json.dumps(event), json.dumps({"a": 60 + n, "b": str(b)}), partition=0)
+        assert producer.flush(20) == 0
+        assert {r[1]["note"] for r in _of(world, 20, 60 + n)} == {f"{codec} " * 50}
 
 
 def test_a_change_that_comes_again_has_the_same_id(shared):
