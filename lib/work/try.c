@@ -143,10 +143,12 @@ transform(struct try *try, struct item *item, struct err *err)
 static void
 put_record(struct try *try, struct item *item, struct buf *out)
 {
+	struct header headers[ITEM_HEADERS];
 	struct item_text info;
 	struct slice value;
 
 	try->text.len = 0;
+	item->headers = headers;
 	item_write(item, try->plan, &try->text, &info);
 	buf_cstr(out, "{\"topic\":");
 	json_quote(out, slice_str(try->plan->pipeline->enrich.topic));
