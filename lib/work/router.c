@@ -179,8 +179,8 @@ router_begin(struct router *r, struct err *err)
 	if (router_fresh_open(r->registry, r->loop, &r->moved, &r->fresh, err) != FATE_DONE)
 		return err->fate;
 	arena_init(&r->arena, PLAN_ARENA);
-	r->plans = plan_cache_new(r->registry, (size_t)server->plans_max);
 	r->measure = measure_new();
+	r->plans = plan_cache_new(r->registry, (size_t)server->plans_max);
 	r->statistics = router_statistics_new(r);
 	if (server->history_max)
 		r->history = router_history_new((size_t)server->history_max);

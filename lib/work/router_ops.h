@@ -26,6 +26,11 @@ struct statement;
 
 enum { ROUTER_BUCKETS = 1024 };
 
+/* What an engine's answers have cost since the start, and how long one takes. */
+struct router_spent {
+	double cost, latency_ms; /* latency: EWMA */
+};
+
 struct router {
 	struct registry *registry;
 	struct loop *loop;
@@ -34,6 +39,8 @@ struct router {
 	char trouble[REGISTRY_ENGINES_MAX][120];
 	struct plan_cache *plans;
 	struct measure *measure;
+	struct router_spent spent[REGISTRY_ENGINES_MAX];
+	double dearest; /* what the dearest engine known for each statement would have cost */
 	struct router_statistics *statistics;
 	struct arena arena; /* scratch of plans */
 	struct router_fresh *fresh;
@@ -94,6 +101,9 @@ void router_explain(struct router *router, struct httpd_exchange *x, struct prin
 
 /* --- router_weather.c --- */
 
+/* An engine has answered: remembers how long it took and what it cost; returns the cost. */
+double router_measured(
+    struct router *router, const struct plan *plan, int engine, const struct engine_end *end);
 /* Everything that decide() is told of the moment. failed: bit set of engines that have
  * just refused this very statement. */
 void router_weather(struct router *router, const struct plan *plan, unsigned failed,

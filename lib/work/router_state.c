@@ -54,6 +54,8 @@ engine_write(struct router *router, size_t e, struct buf *out)
 		json_quote(out, slice_str(state.trouble));
 	}
 	router_lag_write(lag_ms, out);
+	buf_printf(out, ",\"latency_ms\":%.3f,\"cost\":%.9g", router->spent[e].latency_ms,
+	    router->spent[e].cost);
 	buf_printf(out,
 	    ",\"probe_ms\":%.3f,\"connections\":%u,\"under_way\":%u,\"waiting\":%u"
 	    ",\"asked\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cancelled\":%" PRIu64
@@ -66,13 +68,17 @@ engine_write(struct router *router, size_t e, struct buf *out)
 void
 router_engines(struct router *router, struct buf *out)
 {
+	double cost = 0;
+
 	buf_cstr(out, "{\"engines\":[");
 	for (size_t e = 0; e < router->registry->engine_count; e++) {
 		if (e)
 			buf_byte(out, ',');
 		engine_write(router, e, out);
+		cost += router->spent[e].cost;
 	}
-	buf_cstr(out, "]}\n");
+	buf_printf(out, "],\"cost\":%.9g,\"dearest\":%.9g,\"saved\":%.9g}\n", cost,
+	    router->dearest, router->dearest - cost);
 }
 
 /* Does the role's list of tables hold it? */

@@ -166,6 +166,7 @@ put_down(struct statement *s, const char *error, unsigned status)
 		.degraded = s->degraded,
 		.truncated = s->truncated,
 		.rows = s->rows,
+		.cost = s->cost,
 		.wall_ms = s->wall_ms,
 		.elapsed_us = s->ended_us - s->began_us };
 
@@ -358,12 +359,11 @@ on_end(void *ctx, const struct engine_end *end)
 
 	s->query = NULL;
 	s->affected = end->affected;
-	if (end->fate == FATE_DONE && s->plan->class == PLAN_READ)
-		measure_add(s->router->measure, s->plan->likeness,
-		    &s->router->registry->engines[s->engine], s->engine, end);
 	if (end->fate == FATE_DONE || cut) {
 		if (end->fate == FATE_DONE && end->lsn)
 			write_token(s, end->lsn);
+		if (end->fate == FATE_DONE && s->engine >= 0)
+			s->cost = router_measured(s->router, s->plan, s->engine, end);
 		if (!s->told)
 			statement_tell(s, NULL, 0);
 		succeed(s);

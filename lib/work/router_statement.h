@@ -52,7 +52,8 @@ struct statement {
 	size_t chunk_count;
 	uint64_t rows, dropped;
 	int64_t bytes, row_limit, byte_limit; /* limits: 0 none */
-	int64_t affected;                     /* -1: not a write */
+	double cost;
+	int64_t affected; /* -1: not a write */
 	char token[READ_TOKEN_LEN + 1];
 	struct buf error; /* of a failed one: its JSON */
 	unsigned error_status;
