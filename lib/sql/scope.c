@@ -101,13 +101,25 @@ output_at(struct resolver *r, const struct ast_select *s, const struct ast_expr 
 }
 
 static struct ast_expr *
-output_named(const struct ast_select *s, const char *name)
+ambiguous(struct resolver *r, const struct ast_expr *e)
 {
+	return ast_no(r->trouble, "AMBIGUOUS", e->location, "\"%s\" is ambiguous", e->name);
+}
+
+/* Results of one name are one only when they are the same expression. */
+static struct ast_expr *
+output_named(struct resolver *r, const struct ast_select *s, const struct ast_expr *e)
+{
+	struct ast_expr *found = NULL;
+
 	for (size_t i = 0; i < s->output_count; i++) {
-		if (strcmp(s->outputs[i].name, name) == 0)
-			return s->outputs[i].expr;
+		if (strcmp(s->outputs[i].name, e->name) != 0)
+			continue;
+		if (found && !ast_same(found, s->outputs[i].expr))
+			return ambiguous(r, e);
+		found = s->outputs[i].expr;
 	}
-	return NULL;
+	return found;
 }
 
 static bool
@@ -134,8 +146,8 @@ meant(struct resolver *r, struct level *level, struct ast_expr *e, bool output_f
 		return output_at(r, s, e);
 	if (e->kind == AST_COLUMN && !e->table &&
 	    (output_first || !input_named(level, e->name))) {
-		output = output_named(s, e->name);
-		if (output)
+		output = output_named(r, s, e);
+		if (output || resolver_bad(r))
 			return output;
 	}
 	if (e->kind == AST_GROUPING_SET || e->kind == AST_ROW) {
@@ -214,6 +226,12 @@ set_results(struct resolver *r, struct ast_select *s)
 		while (e->kind == AST_COLUMN && !e->table && at < s->output_count &&
 		       strcmp(s->outputs[at].name, e->name) != 0)
 			at++;
+		for (size_t o = at + 1; e->kind == AST_COLUMN && o < s->output_count; o++) {
+			if (strcmp(s->outputs[o].name, e->name) == 0) {
+				(void)ambiguous(r, e);
+				return;
+			}
+		}
 		if (e->kind != AST_INT && (e->kind != AST_COLUMN || at >= s->output_count)) {
 			(void)ast_no(r->trouble, "UNSUPPORTED", e->location,
 			    "ORDER BY of a set operation takes result columns only");

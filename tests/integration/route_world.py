@@ -24,8 +24,8 @@ TABLES = ("facts", "nothing")
 class World:
     """load(data) puts the rows into the engine; kind: its entry in the registry; path: of a table."""
 
-    def __init__(self, tmp, seed, engine, kind, path, columns=COLUMNS):
-        self.engine, self.columns, self.schema = engine, columns, f"sluice_{engine}"
+    def __init__(self, tmp, seed, engine, kind, path, schema=None):
+        self.engine, self.schema = engine, schema or f"sluice_{engine}"
         self.data = list(rows(random.Random(seed), ROWS))
         self.pg = psycopg.connect(host=os.environ["SLUICE_PG_HOST"], port=os.environ["SLUICE_PG_PORT"], user="postgres",
                                   dbname=os.environ.get("SLUICE_PG_DB", "postgres"), autocommit=True)

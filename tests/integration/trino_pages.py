@@ -75,7 +75,11 @@ class Recorder(Server):
     def handle_it(self, request):
         sent = request.body()
         passed = {k: v for k, v in request.headers.items() if k.lower().startswith("x-trino") or k.lower() == "host"}
-        status, headers, data = self.ask(request.command, request.path, sent, passed)
+        try:
+            status, headers, data = self.ask(request.command, request.path, sent, passed)
+        except (OSError, http.client.HTTPException):  # the server is not there
+            request.reply(502, {}, b"")
+            return
         if request.command == "POST" and sent.decode() == self.marked and status == 200:
             self.query = json.loads(data)["id"]
         if self.query and (self.query in request.path or sent.decode() == self.marked):

@@ -74,7 +74,7 @@ JOINS = [  # what stands in Iceberg and what stands in Postgres, through the rou
     "SELECT count(*) FROM users u LEFT JOIN patient_data p ON p.user_id = u.id WHERE p.user_id IS NULL",
     "SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM patient_data p WHERE p.user_id = u.id) ORDER BY u.id",
     "SELECT u.id, sum(p.cost) FROM users u, patient_data p WHERE p.user_id = u.id GROUP BY u.id ORDER BY u.id",
-    "SELECT id FROM users WHERE id IN (SELECT user_id FROM patient_data WHERE cost > 5) ORDER BY id",
+    "SELECT id FROM users WHERE id IN (SELECT user_id FROM patient_data WHERE cost > 5.0) ORDER BY id",
     "SELECT count(*) FROM users CROSS JOIN patient_data",
     "SELECT user_id, cost FROM patient_data ORDER BY cost DESC NULLS LAST, user_id LIMIT 3",
 ]
@@ -83,16 +83,16 @@ JOINS = [  # what stands in Iceberg and what stands in Postgres, through the rou
 @pytest.fixture(scope="module")
 def joins(trino, tmp_path_factory):
     """users in Postgres, patient_data in Iceberg, and both in Postgres to compare with."""
-    w = World(tmp_path_factory.mktemp("joins"), SEED, "trino", f"url: '{os.environ['SLUICE_TRINO']}', user: lake", lambda t: f"pg.sluice_trino.{t}")
+    w = World(tmp_path_factory.mktemp("joins"), SEED, "trino", f"url: '{os.environ['SLUICE_TRINO']}', user: lake", lambda t: f"pg.sluice_joins.{t}", "sluice_joins")
     w.pg.execute("CREATE TABLE users (id bigint PRIMARY KEY, name text); CREATE TABLE patient_data (user_id bigint, note text, cost numeric(10,2));"
                  "INSERT INTO users SELECT i, 'user ''' || i || '\\' FROM generate_series(1, 40) i;"
                  "INSERT INTO patient_data SELECT i % 50, 'note ' || i || ' ü', CASE WHEN i % 7 > 0 THEN i / 3.0 END FROM generate_series(1, 200) i")
     run("CREATE SCHEMA IF NOT EXISTS lake.med")
     run("DROP TABLE IF EXISTS lake.med.patient_data")
-    run("CREATE TABLE lake.med.patient_data AS SELECT user_id, note, cost FROM pg.sluice_trino.patient_data")
+    run("CREATE TABLE lake.med.patient_data AS SELECT user_id, note, cost FROM pg.sluice_joins.patient_data")
     registry = tmp_path_factory.mktemp("registry") / "router.yaml"
     registry.write_text(f"engines: {{postgres: {{kind: postgres}}, trino: {{kind: trino, url: '{os.environ['SLUICE_TRINO']}'}}}}\ntables:\n"
-                        "  users: {columns: {id: bigint, name: text}, key: id, engines: {postgres: sluice_trino.users, trino: pg.sluice_trino.users}}\n"
+                        "  users: {columns: {id: bigint, name: text}, key: id, engines: {postgres: sluice_joins.users, trino: pg.sluice_joins.users}}\n"
                         "  patient_data: {columns: {user_id: bigint, note: text, cost: 'numeric(10,2)'}, engines: {trino: lake.med.patient_data}}\nroles: {reader: {}}\n")
     from route_world import ROUTE
     import subprocess
