@@ -12,6 +12,7 @@
 #include "link/http.h"
 #include "sink/clickhouse.h"
 #include "sink/sink_ops.h"
+#include "wire/json_shape.h"
 
 /* A column of the target that an INSERT may name. */
 struct target_column {
@@ -32,9 +33,14 @@ struct hint {
 	struct target_column *column;
 };
 
+/* And what rows of scalars have in common, so that neither names nor brackets are looked
+ * at again: the i-th value is the i-th field's. */
 struct hints {
 	struct hint *list;
 	size_t count;
+	struct json_shape shape;
+	size_t shaped; /* fields of the shape; 0: there is none */
+	size_t missed; /* rows that did not fit it */
 };
 
 /* A question or an insert, and what came back. */
@@ -180,5 +186,6 @@ enum fate held_window(struct clickhouse *ch, int64_t *ret_inserts, struct err *e
  * HALT: a field that the target lacks. */
 enum fate rows_append(struct clickhouse *ch, const struct record *record, size_t index,
     struct err *err) NODISCARD;
+void hints_finish(struct hints *hints); /* empty and valid again */
 
 #endif

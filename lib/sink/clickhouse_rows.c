@@ -5,6 +5,8 @@
 #include "sink/clickhouse_ops.h"
 #include "wire/json_scan.h"
 
+enum { LEARN_EVERY = 256 };
+
 /* Fields of one JSON object on their way into one row. */
 struct row {
 	struct clickhouse *ch;
@@ -34,6 +36,15 @@ hint_set(struct hints *hints, size_t at, struct hint hint)
 		hints->count = at + 1;
 	}
 	hints->list[at] = hint;
+	hints->shaped = 0; /* it went by the list as it was */
+}
+
+void
+hints_finish(struct hints *hints)
+{
+	free(hints->list);
+	json_shape_finish(&hints->shape);
+	*hints = (struct hints){ 0 };
 }
 
 /* Columns that we fill: no field's. */
@@ -99,22 +110,55 @@ append_field(
 	return FATE_DONE;
 }
 
+/* The object's fields are all scalars, in the order of the hints: the next one may be the
+ * same but for its values. Rows of several kinds in turn do not make us learn for ever. */
+static void
+learn_shape(struct hints *hints, struct slice text, size_t fields)
+{
+	struct json_ends ends;
+
+	if (hints->missed++ % LEARN_EVERY != 0)
+		return;
+	hints->shaped = 0;
+	if (text.p[0] != '{' || text.p[text.len - 1] != '}' ||
+	    !json_shape_learn(&hints->shape, text, (struct slice){ 0 }, &ends) ||
+	    ends.count != fields)
+		return;
+	for (size_t i = 0; i < fields; i++)
+		if (!hints->list[i].column)
+			return;
+	hints->shaped = fields;
+}
+
+static enum fate
+append_values(struct row *row, const struct json_ends *ends, struct err *err)
+{
+	const struct hints *hints = row->hints;
+
+	for (uint32_t i = 0; i < hints->shaped; i++)
+		if (append_field(row, hints->list[i].column,
+			json_shape_value(&hints->shape, ends, i), err) != FATE_DONE)
+			return err->fate;
+	return FATE_DONE;
+}
+
 /* Checks the object and appends its fields in one pass. */
 static enum fate
-append_object(struct row *row, struct slice text, struct err *err)
+append_members(struct row *row, struct slice text, struct err *err)
 {
 	struct json_scan scan;
 	struct json_scan_object object;
 	struct json_name name;
 	struct slice raw;
 	enum fate fate = FATE_DONE;
+	size_t at = 0;
 
 	json_scan_init(&scan, text);
 	if (json_scan_peek(&scan) != '{' || !json_scan_open(&scan, &object)) {
 		json_scan_finish(&scan);
 		return err_set(err, FATE_REJECT, "not a JSON object");
 	}
-	for (size_t at = 0; json_scan_member(&scan, &object, &name); at++) {
+	for (; json_scan_member(&scan, &object, &name); at++) {
 		const struct hint *hint = at < row->hints->count ? &row->hints->list[at] : NULL;
 		struct target_column *column = hint ? hint->column : NULL;
 
@@ -136,7 +180,19 @@ append_object(struct row *row, struct slice text, struct err *err)
 		fate = json_scan_refusal(&scan, err);
 	}
 	json_scan_finish(&scan);
+	if (fate == FATE_DONE && !row->skip_others && at > 0)
+		learn_shape(row->hints, text, at);
 	return fate;
+}
+
+static enum fate
+append_object(struct row *row, struct slice text, struct err *err)
+{
+	struct json_ends ends;
+
+	if (row->hints->shaped && json_shape_fits(&row->hints->shape, text, &ends))
+		return append_values(row, &ends, err);
+	return append_members(row, text, err);
 }
 
 /* A text of ours that needs no escapes: a topic's name, an operation. */

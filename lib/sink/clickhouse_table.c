@@ -174,10 +174,9 @@ block_reset(struct clickhouse *ch)
 	native_block_free(ch->block);
 	ch->block = native_block_new();
 	ch->built_count = 0;
-	free(ch->value_hints.list);
-	free(ch->before_hints.list);
-	free(ch->key_hints.list);
-	ch->value_hints = ch->before_hints = ch->key_hints = (struct hints){ 0 };
+	hints_finish(&ch->value_hints);
+	hints_finish(&ch->before_hints);
+	hints_finish(&ch->key_hints);
 	for (size_t i = 0; i < ch->target.count; i++)
 		ch->target.columns[i].built = NULL;
 }
@@ -316,7 +315,7 @@ table_close(struct clickhouse *ch)
 {
 	target_free(&ch->target);
 	native_block_free(ch->block);
-	free(ch->value_hints.list);
-	free(ch->before_hints.list);
-	free(ch->key_hints.list);
+	hints_finish(&ch->value_hints);
+	hints_finish(&ch->before_hints);
+	hints_finish(&ch->key_hints);
 }

@@ -521,6 +521,33 @@ a_row_that_the_server_names_is_refused_alone(void **state)
 	sink_close(sink);
 }
 
+static void
+rows_of_other_shapes_are_read_as_well(void **state)
+{
+	static const char *const values[] = { ROW("1", "a"), ROW("2", "b\\u00e9"),
+		"{\"s\":\"c\",\"id\":3,\"at\":\"1970-01-01T00:00:00.003Z\"}", ROW("4", "d"),
+		"{\"id\":5,\"at\":\"1970-01-01T00:00:00.005Z\",\"s\":\"x\",\"s\":\"y\"}",
+		"{\"id\":6,\"at\":\"1970-01-01T00:00:00.006Z\",\"s\":\"z\"} ",
+		"{\"id\":7,\"at\":\"1970-01-01T00:00:00.007Z\",\"s\":7x}",
+		"{\"id\":8,\"at\":\"1970-01-01T00:00:00.008Z\"}" };
+	struct sink_clickhouse_config config = config_make();
+	struct sink *sink = open_connected(&config);
+	struct err err;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		make(8, values);
+		assert_int_equal(work(sink, &err), FATE_DONE);
+		for (size_t i = 0; i < 8; i++)
+			assert_int_equal(records[i].outcome,
+			    i == 4 || i == 6 ? OUTCOME_REJECTED : OUTCOME_DONE);
+		assert_non_null(strstr(records[4].reason, "s"));
+		assert_non_null(memmem(
+		    server.body.p, server.body.len, "\6String\1a\3b\xc3\xa9\1c\1d\1z\0", 17));
+	}
+	sink_close(sink);
+}
+
 static size_t
 inserts_seen(void)
 {
@@ -878,6 +905,7 @@ main(void)
 		CASE(every_code_has_its_fate),
 		CASE(answers_without_a_code_go_by_their_status),
 		CASE(a_row_that_the_server_names_is_refused_alone),
+		CASE(rows_of_other_shapes_are_read_as_well),
 		CASE(a_batch_is_made_while_another_is_on_its_way),
 		CASE(a_refusal_finds_its_row_though_the_next_batch_is_made),
 		CASE(a_changed_table_is_described_again_once),
