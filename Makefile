@@ -98,7 +98,7 @@ fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
 			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) > $$f.log 2>&1 \
 		&& echo "ok   fuzz/$$t ($$(grep -o 'Done [0-9]* runs.*' $$f.log))" || { tail -40 $$f.log; echo "FAIL fuzz/$$t"; exit 1; }; done
 BENCH_ENRICH := $(addprefix $(OUT)/tests/bench/,events copy_loop batch cache decode)
-bench: bench-enrich bench-clickhouse bench-leaderboard bench-http ## run every bench-*: a line a figure, exit 1 on a MISS
+bench: bench-enrich bench-clickhouse bench-leaderboard bench-http bench-router ## run every bench-*: a line a figure, exit 1 on a MISS
 bench-enrich: install-deps $(BENCH_ENRICH) $(BIN)/sluice-enrich ## speed, latency and memory of enrich beside a bare copy loop (FIGURES="speed idle ...")
 	@PATH="$(CURDIR)/build/deps/venv/bin:$$PATH" SLUICE_BIN=$(BIN) BENCH_TOOLS=$(OUT)/tests/bench tests/bench/enrich.py $(FIGURES)
 bench-clickhouse: install-deps $(OUT)/tests/bench/bench_native $(OUT)/tests/bench/enriched $(CHSERVER) $(BIN)/sluice-clickhouse ## the ClickHouse sink and its worker beside a Python client; exit 1 on a MISS (FIGURES="encode insert worker freshness")
@@ -107,6 +107,8 @@ bench-leaderboard: install-deps $(BIN)/sluice-leaderboard ## rate, cost and dela
 	@SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/leaderboard.py
 bench-http: install-deps $(OUT)/tests/bench/http_server $(OUT)/tests/bench/curl_loop $(BIN)/sluice-http ## sluice-http beside libcurl alone, aiohttp and wrk; exit 1 on a MISS
 	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/http_bench.py
+bench-router: install-deps $(OUT)/tests/bench/decide $(CHSERVER) $(BIN)/sluice-router ## the router beside the engines it asks; exit 1 on a MISS (FIGURES="added point ...")
+	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/router.py $(FIGURES)
 lint: ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers
@@ -142,6 +144,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test test-lake fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http fuzz oracle format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test test-lake fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http bench-router fuzz oracle format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)

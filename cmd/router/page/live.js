@@ -13,7 +13,7 @@ function engineCard(engine) {
 	return el("li", { class: "card engine", "data-kind": engine.kind },
 		el("h3", {}, el("span", { class: "badge", "data-kind": engine.kind }, engine.name), el("span", { class: `health ${state}` }, words)),
 		el("dl", {}, fact("behind", engine.lag_ms === null || engine.lag_ms === undefined ? "–" : milliseconds(engine.lag_ms)),
-			fact("answers in", engine.probe_ms ? milliseconds(engine.probe_ms) : "–"), fact("cost", money(engine.cost)),
+			fact("typical", engine.latency_ms ? milliseconds(engine.latency_ms) : "–"), fact("cost", money(engine.cost)),
 			fact("asked", (engine.asked ?? 0).toLocaleString("en")), fact("failed", (engine.failed ?? 0).toLocaleString("en")),
 			fact("under way", String(engine.under_way ?? 0))),
 		engine.trouble ? el("p", { class: "note trouble" }, engine.trouble) : null);
