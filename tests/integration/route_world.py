@@ -50,6 +50,14 @@ class World:
         route.stdin.flush()
         return json.loads(route.stdout.readline())
 
+    def finished(self, answer, role):
+        """What the router makes of an engine's sums and counts."""
+        route = self.routes[role]
+        route.stdin.write(json.dumps({"finish": self.engine, "rows": answer["rows"]}) + "\n")
+        route.stdin.flush()
+        done = json.loads(route.stdout.readline())
+        return answer | ({"rows": done["rows"]} if "rows" in done else {"fate": "reject", "code": done["code"], "what": str(done)})
+
     def ask_postgres(self, sql, params=()):
         """Rows of texts, or None and the SQLSTATE; the types."""
         result = self.pg.pgconn.exec_params(sql.encode(), [None if p is None else p.encode() for p in params])
@@ -67,7 +75,11 @@ class World:
             return None
         counts["sent"] += 1
         expected, state, oids = self.ask_postgres(sql)
-        answer = self.asker.ask(emitted, types=oids)
+        wires = plan["wires"].get(self.engine)
+        counts["finished"] += wires is not None
+        answer = self.asker.ask(emitted, types=wires or oids)
+        if wires and answer["fate"] == "done":
+            answer = self.finished(answer, role)
         got, trouble = (answer["rows"], None) if answer["fate"] == "done" else (None, answer["code"])
         if (expected is None) != (got is None) and (state or OVERFLOW) in (OVERFLOW, ZERO) and (trouble or OVERFLOW) in (OVERFLOW, ZERO):
             counts["excused"] += 1  # a row that LIMIT, AND or OR passes over may overflow on one side only
