@@ -9,6 +9,7 @@
 #include "work/bootstrap.h"
 #include "work/check.h"
 #include "work/ddl.h"
+#include "work/router_check.h"
 #include "work/worker.h"
 
 struct command {
@@ -50,6 +51,16 @@ run_check(struct call *call, struct err *err)
 }
 
 static int
+check_router(const char *file, struct err *err)
+{
+	bool passed = false;
+
+	if (router_check_run(file, call_say, &passed, err) != FATE_DONE)
+		return call_fail(err);
+	return passed ? EXIT_ASKED : 1;
+}
+
+static int
 run_status(struct call *call, struct err *err)
 {
 	bool up = false;
@@ -84,7 +95,9 @@ static const struct command commands[] = {
 	    "ClickHouse: "
 	    "exit 0 nothing refused, 1 something is, 2 wrong file, 3 not now",
 	    run_lint },
-	{ "check", "prove that the pipeline works: six points, a line of evidence each",
+	{ "check",
+	    "prove that the pipeline works: six points, a line of evidence each; or that a "
+	    "router does",
 	    run_check },
 	{ "status", "workers, lag, connector and slot: exit 0 all up, 1 something is down",
 	    run_status },
@@ -177,6 +190,8 @@ main(int argc, char **argv)
 		err_set(&err, FATE_HALT, "%s takes no operand behind the file", command->name);
 		return call_fail(&err);
 	}
+	if (command->run == run_check && router_check_is_for(argv[2]))
+		return check_router(argv[2], &err);
 	if (pipeline_read(argv[2], &call.pipeline, &err) != FATE_DONE)
 		return call_fail(&err);
 	code = command->run(&call, &err);

@@ -152,6 +152,7 @@ router_open(struct router *r, const char *file, const char *listen, struct err *
 
 	must(getrandom(&run, sizeof run, 0) == sizeof run);
 	(void)snprintf(r->run, sizeof r->run, "%016" PRIx64, run);
+	r->kept_end = &r->kept;
 	r->moved = (struct loop_note){ .run = on_moved, .ctx = r };
 	if (fate == FATE_DONE && listen)
 		r->registry->server.listen = listen;

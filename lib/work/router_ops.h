@@ -51,8 +51,9 @@ struct router {
 	struct router_history *history; /* NULL: none */
 	char policy_version[17];        /* of the registry's file: hexadecimal */
 	struct statement *by_id[ROUTER_BUCKETS];
-	struct statement *waiting; /* for what their read tokens stand for */
-	unsigned statement_count;
+	struct statement *waiting;          /* for what their read tokens stand for */
+	struct statement *kept, **kept_end; /* ended ones whose answers wait, oldest first */
+	unsigned statement_count, kept_count;
 	int64_t results_bytes; /* of answers that wait to be fetched */
 	char run[17];          /* of ids: hexadecimal, this process' own */
 	uint64_t last_id;

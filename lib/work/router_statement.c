@@ -113,6 +113,37 @@ statements_moved(struct router *router)
 	}
 }
 
+/* --- answers that wait to be fetched --- */
+
+static void
+kept_out(struct statement *s)
+{
+	struct router *r = s->router;
+
+	if (!s->kept_at)
+		return;
+	*s->kept_at = s->next_kept;
+	if (s->next_kept)
+		s->next_kept->kept_at = s->kept_at;
+	else
+		r->kept_end = s->kept_at;
+	s->kept_at = NULL;
+	r->kept_count--;
+}
+
+static void
+kept_in(struct statement *s)
+{
+	struct router *r = s->router;
+
+	s->next_kept = NULL;
+	s->kept_at = r->kept_end;
+	*r->kept_end = s;
+	r->kept_end = &s->next_kept;
+	if (++r->kept_count > KEPT_MAX)
+		(void)statement_forget_oldest(r);
+}
+
 /* --- the end --- */
 
 static void
@@ -122,6 +153,7 @@ statement_free(struct statement *s)
 
 	must(!s->query && !s->x);
 	forget(s);
+	kept_out(s);
 	wait_end(s);
 	loop_timer_clear(loop, &s->flush);
 	loop_timer_clear(loop, &s->patience);
@@ -174,6 +206,15 @@ put_down(struct statement *s, const char *error, unsigned status)
 	router_count_statement(s->engine, error == NULL, entry.elapsed_us);
 }
 
+bool
+statement_forget_oldest(struct router *router)
+{
+	if (!router->kept)
+		return false;
+	statement_free(router->kept);
+	return true;
+}
+
 static void
 kept_long_enough(void *ctx)
 {
@@ -212,6 +253,7 @@ settle(struct statement *s)
 	s->patience.due = kept_long_enough;
 	loop_timer_set(
 	    r->loop, &s->patience, s->ended_us + r->registry->server.results_keep_ms * 1000);
+	kept_in(s);
 }
 
 static void

@@ -14,6 +14,7 @@ enum {
 	STATEMENT_ID_SIZE = 37,
 	CHUNK_BYTES = 1 << 20,   /* a chunk is closed when it has so many */
 	STREAM_BYTES = 32 << 10, /* so many are sent at once */
+	KEPT_MAX = 1024,         /* answers that wait to be fetched */
 	DROPPED_MAX = 200,       /* rows beyond a limit that are read all the same */
 	STREAM_PAUSE_US = 50000, /* or what there is after so long */
 };
@@ -62,10 +63,14 @@ struct statement {
 	struct loop_timer flush;    /* of a stream that trickles */
 	struct loop_timer patience; /* of who waits; then of what is kept */
 	struct loop_timer token_due;
-	struct statement *next_id; /* of its bucket */
+	struct statement *next_kept, **kept_at; /* of router.kept; kept_at NULL: not in it */
+	struct statement *next_id;              /* of its bucket */
 	struct statement *next_waiting,
 	    **waiting; /* of router.waiting; waiting NULL: not in it */
 };
+
+/* Forgets the answer that has waited longest; false: none waits. */
+bool statement_forget_oldest(struct router *router);
 
 /* --- router_statement_out.c: the answer --- */
 

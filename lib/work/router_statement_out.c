@@ -153,12 +153,24 @@ cut_off(struct statement *s)
 		engine_cancel(s->query);
 }
 
+/* Older answers make room for this one. */
 static bool
-beyond_limits(const struct statement *s)
+room_to_keep(struct statement *s)
+{
+	struct router *r = s->router;
+
+	while (r->results_bytes >= r->registry->server.results_max) {
+		if (!statement_forget_oldest(r))
+			return false;
+	}
+	return true;
+}
+
+static bool
+beyond_limits(struct statement *s)
 {
 	return (s->row_limit && s->rows >= (uint64_t)s->row_limit) ||
-	       (s->byte_limit && s->bytes >= s->byte_limit) ||
-	       (s->kept && s->router->results_bytes >= s->router->registry->server.results_max);
+	       (s->byte_limit && s->bytes >= s->byte_limit) || (s->kept && !room_to_keep(s));
 }
 
 static bool

@@ -212,7 +212,7 @@ def test_keys_and_their_limits(router):
     key = new.stdout.strip()
     keys = json.loads((router.folder / "keys.yaml").read_text())
     keys["keys"]["carl"] = {"role": "admin", "hash": hashlib.sha256(key.encode()).hexdigest(),
-                            "limits": {"rate": 2, "concurrency": 1, "rows": 5, "time": "20s"}}
+                            "limits": {"rate": 0.1, "concurrency": 1, "rows": 5, "time": "20s"}}
     assert keys["keys"]["carl"]["hash"] in new.stderr
     (router.folder / "keys.yaml").write_text(json.dumps(keys))
     router.process.send_signal(signal.SIGHUP)
@@ -404,6 +404,12 @@ def test_sluicectl_query(router):
     refused = query("SELECT * FORM users")
     assert refused.returncode == 1 and "SYNTAX" in refused.stderr and "character 10" in refused.stderr
     assert query("SELECT 1", "--url", "http://127.0.0.1:1").returncode == 3
+    check = [BIN / "sluicectl", "check", router.folder / "router.yaml"]
+    done = subprocess.run(check, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0 and [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["ok", "health:"], ["ok", "postgres:"], ["ok", "clickhouse:"], ["ok", "redis:"]], done
+    env["SLUICE_ROUTER"] = "http://127.0.0.1:1"
+    assert subprocess.run(check, capture_output=True, text=True, timeout=60, env=env).returncode == 3
 
 
 def test_sigterm_finishes_what_is_under_way(tmp_path):
