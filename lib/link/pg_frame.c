@@ -266,6 +266,8 @@ pg_frame_affected(struct slice tag)
 	if (space == NULL || (tag.len >= 6 && memcmp(tag.p, "SELECT", 6) == 0))
 		return -1;
 	space++;
-	return slice_i64(slice_of(space, tag.len - (size_t)(space - tag.p)), &count) ? count
-										     : -1;
+	return slice_i64(slice_of(space, tag.len - (size_t)(space - tag.p)), &count) &&
+		       count >= 0
+		   ? count
+		   : -1;
 }

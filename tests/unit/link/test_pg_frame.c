@@ -130,6 +130,7 @@ test_tags(void **state)
 	assert_int_equal(pg_frame_affected(BYTES("UPDATE 0\0")), 0);
 	assert_int_equal(pg_frame_affected(BYTES("SELECT 7\0")), -1);
 	assert_int_equal(pg_frame_affected(BYTES("CREATE TABLE\0")), -1);
+	assert_int_equal(pg_frame_affected(BYTES("INSERT 0 -5\0")), -1);
 	assert_int_equal(pg_frame_affected(BYTES("\0")), -1);
 	assert_int_equal(pg_frame_affected(BYTES("")), -1);
 }
