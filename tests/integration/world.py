@@ -170,6 +170,12 @@ class World:
         consumer.close()
         return found
 
+    def records_end(self, topic):
+        """The end offsets of its partitions."""
+        parts = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        asked = {confluent_kafka.TopicPartition(topic, p): confluent_kafka.admin.OffsetSpec.latest() for p in parts}
+        return [f.result(timeout=10).offset for f in self.admin.list_offsets(asked).values()]
+
     def wait_records(self, count, topic=None, seconds=60):
         wait_for(f"{count} records of {topic or self.enriched}", seconds,
                  lambda: len(self.records(topic)) >= count or len(self.records(topic)))
