@@ -12,7 +12,9 @@
 enum {
 	TIMEOUT_MS = 15000,
 	SOCKET_TIMEOUT_MS = 10000, /* at most timeout_ms + 100, or librdkafka refuses */
-	LINGER_MS = 5,
+	/* The commit flushes. A partition whose records have lingered while a request of
+	 * theirs is on its way keeps librdkafka's thread polling without a pause. */
+	LINGER_MS = 50,
 	QUEUE_MESSAGES = 200000,
 	INIT_STEP_MS = 5000,
 	INIT_TRIES = 5,

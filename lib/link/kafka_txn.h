@@ -25,7 +25,7 @@ struct kafka_txn_conf {
 	struct kafka_conf common;
 	const char *transactional_id; /* <group>-<slot>: stable, one owner */
 	int64_t timeout_ms;           /* transaction.timeout.ms; 0: 15 s */
-	int64_t linger_ms;            /* 0: 5 */
+	int64_t linger_ms;            /* 0: 50; a commit flushes */
 	int64_t queue_messages;       /* 0: 200000; at least twice the batch */
 };
 

@@ -31,7 +31,7 @@ static const char *const consuming[][2] = { { "enable.auto.commit", "false" },
 	{ "fetch.queue.backoff.ms", "10" }, { "queued.max.messages.kbytes", "16384" },
 	{ "queued.min.messages", "65536" }, { "fetch.max.bytes", "16777216" }, { NULL, NULL } };
 static const char *const producing[][2] = { { "enable.idempotence", "true" },
-	{ "retry.backoff.ms", "5" }, { "compression.type", "lz4" }, { "linger.ms", "5" },
+	{ "retry.backoff.ms", "5" }, { "compression.type", "lz4" }, { "linger.ms", "50" },
 	{ "queue.buffering.max.messages", "200000" }, { NULL, NULL } };
 
 static rd_kafka_t *consumer, *producer;
