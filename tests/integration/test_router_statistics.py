@@ -42,3 +42,13 @@ def test_what_ran_before_is_predicted(router):
         assert router.ask(f"SELECT role, count(*) FROM users WHERE id > {i} GROUP BY role").status_code == 200
     assert len(predicted(router, "SELECT role,COUNT(*) FROM users WHERE id > 77 GROUP BY role -- the same")) == 1
     assert predicted(router, "SELECT role, max(id) FROM users GROUP BY role") == set()
+
+
+def test_averages_of_clickhouse_have_the_digits_of_postgres(router):
+    sql = "SELECT role, count(*), round(avg(amount), 2), avg(score), avg(amount) FILTER (WHERE id < 0) FROM users GROUP BY 1"
+    answers = {engine: router.ask(sql, engine=engine).json() for engine in ("clickhouse", "postgres")}
+    assert len(answers["postgres"]["rows"]) == 3
+    assert sorted(answers["clickhouse"]["rows"]) == sorted(answers["postgres"]["rows"])
+    assert answers["clickhouse"]["columns"] == answers["postgres"]["columns"]
+    failed = router.ask("SELECT 1 / (avg(amount) - avg(amount)) FROM users", engine="clickhouse")
+    assert failed.status_code == 400 and "22012" in failed.text, failed.text
