@@ -327,7 +327,8 @@ print_number(struct row_binary *rb, const struct row_binary_column *c, const cha
 	return true;
 }
 
-static void
+/* false: beyond what 64 bits of microseconds hold. */
+static bool
 print_moment(struct buf *out, const struct row_binary_column *c, const char *p)
 {
 	static const int64_t units[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
@@ -335,7 +336,8 @@ print_moment(struct buf *out, const struct row_binary_column *c, const char *p)
 	int64_t v = integer(p, c->width, c->width == 8), unit, us;
 
 	if (c->scale <= 6) {
-		us = v * units[6 - c->scale];
+		if (__builtin_mul_overflow(v, units[6 - c->scale], &us))
+			return false;
 	} else { /* to the nearest, as Postgres reads such a text */
 		unit = units[c->scale - 6];
 		us = v / unit;
@@ -348,6 +350,7 @@ print_moment(struct buf *out, const struct row_binary_column *c, const char *p)
 		timestamptz_print(out, us);
 	else
 		timestamp_print(out, us);
+	return true;
 }
 
 static void
@@ -390,7 +393,7 @@ print_label(struct buf *out, struct slice type, int64_t number)
 		for (p++; p < end && (*p == ' ' || *p == '='); p++)
 			;
 		negative = p < end && *p == '-';
-		for (p += negative; p < end && *p >= '0' && *p <= '9'; p++)
+		for (p += negative; p < end && *p >= '0' && *p <= '9' && found < 100000; p++)
 			found = found * 10 + (*p - '0');
 		if ((negative ? -found : found) == number)
 			return true;
@@ -420,7 +423,7 @@ cell_print(struct row_binary *rb, const struct row_binary_column *c, const char 
 		return true;
 	case ROW_BINARY_UUID: print_uuid(out, p); return true;
 	case ROW_BINARY_DATE: date_print(out, integer(p, c->width, c->width == 4)); return true;
-	case ROW_BINARY_MOMENT: print_moment(out, c, p); return true;
+	case ROW_BINARY_MOMENT: return print_moment(out, c, p);
 	case ROW_BINARY_ENUM: return print_label(out, c->type, integer(p, c->width, true));
 	case ROW_BINARY_NOTHING:
 	case ROW_BINARY_STRING:
