@@ -22,7 +22,7 @@ LONG = "SELECT count(*) FROM users a, users b, users c WHERE a.score + b.score +
 
 @pytest.fixture(scope="module")
 def router(tmp_path_factory):
-    world = RouterWorld(tmp_path_factory.mktemp("router"), name="router_http", engines=("postgres",)).make().start()
+    world = RouterWorld(tmp_path_factory.mktemp("router"), name="router_http").make().start()
     yield world
     assert world.stop() == 0
     world.drop()
