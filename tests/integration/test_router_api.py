@@ -286,8 +286,8 @@ def test_a_client_that_leaves_stops_the_engine(router):
         next(parts)
         wait_until("it runs", lambda: backends(router))
     wait_until("the engine has let go", lambda: not backends(router))
-    entry = router.get("/v1/history?limit=1", who="alice").json()["entries"][0]
-    assert entry["outcome"] == "CANCELLED"
+    wait_until("it is on record", lambda: router.get("/v1/history?limit=1", who="alice").json()["entries"][0][
+        "outcome"] == "CANCELLED")
 
 
 @pytest.mark.parametrize("format", ["json", "ndjson", "csv"])
