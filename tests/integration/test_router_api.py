@@ -354,7 +354,7 @@ def test_state_and_metrics(router):
 
 def test_what_cannot_be_written_down_does_not_run(tmp_path):
     """The audit's disk is full (a limit of the file's size): reads go on, writes and governed reads do not."""
-    world = RouterWorld(tmp_path, name="router_full", server={"history_max": 2}, engines=("postgres",)).make()
+    world = RouterWorld(tmp_path, name="router_full", server={"history_max": 2, "results_max": 1 << 20}, engines=("postgres",)).make()
     try:
         world.start()
         resource.prlimit(world.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
@@ -370,6 +370,13 @@ def test_what_cannot_be_written_down_does_not_run(tmp_path):
         (tmp_path / "audit.ndjson").write_text("")  # there is room again
         assert world.ask("INSERT INTO notes (body) VALUES ('z')", who="walter").status_code == 200
         assert [l["outcome"] for l in audit(world)][-2:] == ["begins", "answered"]
+        kept = []
+        for _ in range(2):  # each is as large as all answers together may be: the older one gives way
+            kept.append(world.ask("SELECT a.name, b.name FROM users a CROSS JOIN users b", engine="postgres", wait_timeout="0s"))
+            ended = wait_until("it has ended", lambda: (a := world.get(
+                f"/v1/query/{kept[-1].json()['id']}", who="alice")).status_code == 200 and a)
+            assert ended.json()["truncated"] and len(ended.content) < 2 << 20
+        assert world.get(f"/v1/query/{kept[0].json()['id']}", who="alice").status_code == 404
         assert world.stop() == 0
     finally:
         if world.process and world.process.poll() is None:
