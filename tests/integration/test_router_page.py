@@ -155,7 +155,7 @@ def test_engines_history_and_the_board_are_live(router, opened):
     assert [text.split("\n")[0] for text in cards.all_inner_texts()] == ["postgres", "clickhouse", "redis"]
     expect(page.locator("#engine-list .health.good")).to_have_count(3)
     expect(page.locator("#totals")).to_contain_text("3 of 3")
-    expect(page.locator("#history-list li").first).to_contain_text("SELECT user_id, count(*)")
+    expect(page.locator("#history-list li", has_text="SELECT user_id, count(*)")).to_contain_text("clickhouse")
     expect(page.locator("#board-list li")).to_have_count(10)
     assert page.locator("#board-list .member").all_inner_texts()[:2] == ["member 0", "member 1"]
     board = redis.Redis.from_url(os.environ["SLUICE_REDIS"])

@@ -54,5 +54,5 @@ export async function query(request, signal) {
 export const explain = request => call("POST", "/v1/explain", request);
 export const tables = () => call("GET", "/v1/tables");
 export const engines = () => call("GET", "/v1/engines");
-export const history = () => call("GET", "/v1/history");
+export const history = () => call("GET", "/v1/history?limit=500");
 export const leaderboard = (board, top) => call("GET", `/v1/leaderboard/${encodeURIComponent(board)}?top=${top}`);

@@ -29,13 +29,29 @@ export function drawEngines(state) {
 		total("healthy", `${state.engines.filter(engine => !engine.down).length} of ${state.engines.length}`));
 }
 
-export function drawHistory(entries, kinds, again) {
-	if (entries.length === 0) return $("history-list").replaceChildren(note("Nothing yet."));
-	$("history-list").replaceChildren(el("ul", { class: "past" }, entries.map(entry => el("li", {},
+// The same statement answered the same way is one line with its count; the newest stands for all.
+function folded(entries) {
+	const seen = new Map();
+	for (const entry of entries) {
+		const same = `${entry.sql}\0${entry.engine}\0${entry.reason}\0${entry.outcome}`;
+		if (seen.has(same)) seen.get(same).times++;
+		else seen.set(same, { entry, times: 1 });
+	}
+	return [...seen.values()];
+}
+
+function pastItem({ entry, times }, kinds, again) {
+	const rows = entry.row_count === null ? entry.outcome : plural(entry.row_count, "row");
+	return el("li", {},
 		el("button", { type: "button", class: "again", title: "Put it into the editor", onclick: () => again(entry.sql) }, el("code", {}, entry.sql)),
 		el("p", { class: "note" }, entry.engine ? el("span", { class: "badge", "data-kind": kinds.get(entry.engine) ?? entry.engine }, entry.engine) : null,
-			` ${entry.reason ?? ""} · ${milliseconds(entry.elapsed_ms)} · ${entry.row_count === null ? entry.outcome : plural(entry.row_count, "row")}`,
-			el("time", { datetime: entry.at }, new Date(entry.at).toLocaleTimeString("en-GB")))))));
+			` ${entry.reason ?? ""} · ${milliseconds(entry.elapsed_ms)} · ${rows}${times > 1 ? ` · ${times} times` : ""}`,
+			el("time", { datetime: entry.at }, new Date(entry.at).toLocaleTimeString("en-GB"))));
+}
+
+export function drawHistory(entries, kinds, again) {
+	if (entries.length === 0) return $("history-list").replaceChildren(note("Nothing yet."));
+	$("history-list").replaceChildren(el("ul", { class: "past" }, folded(entries).map(past => pastItem(past, kinds, again))));
 }
 
 export function drawBoard(members) {
