@@ -34,11 +34,23 @@ registry_read_limits(struct registry_limits *limits, struct yaml_node *map, stru
 	return yaml_duration(map, "time", YAML_OPTIONAL, &limits->time_ms, err);
 }
 
+static enum fate
+read_check(struct registry_check *c, struct yaml_node *map, struct err *err)
+{
+	TRY(yaml_text(map, "write", YAML_REQUIRED, &c->write, err));
+	TRY(yaml_text(map, "undo", YAML_OPTIONAL, &c->undo, err));
+	TRY(yaml_text(map, "read", YAML_REQUIRED, &c->read, err));
+	return yaml_text(map, "engine", YAML_REQUIRED, &c->engine, err);
+}
+
 enum fate
 registry_read_server(struct registry_server *s, struct yaml_node *map, struct err *err)
 {
-	struct yaml_node *limits = NULL;
+	struct yaml_node *limits = NULL, *check = NULL;
 
+	TRY(yaml_map(map, "check", YAML_OPTIONAL, &check, err));
+	if (check)
+		TRY(read_check(&s->check, check, err));
 	TRY(yaml_text(map, "listen", YAML_OPTIONAL, &s->listen, err));
 	TRY(yaml_text(map, "keys_file", YAML_OPTIONAL, &s->keys_file, err));
 	TRY(yaml_text(map, "anonymous", YAML_OPTIONAL, &s->anonymous, err));

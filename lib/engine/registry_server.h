@@ -19,7 +19,16 @@ struct registry_limits {
 	int64_t time_ms;     /* of one statement */
 };
 
+/* What `sluicectl check` writes and looks for where it is carried to. */
+struct registry_check {
+	const char *write;  /* returns one number; NULL: nothing is written */
+	const char *undo;   /* $1: that number; NULL: the row stays */
+	const char *read;   /* one number, at least that one when the write is seen */
+	const char *engine; /* who answers the read */
+};
+
 struct registry_server {
+	struct registry_check check;
 	const char *listen;
 	const char *keys_file;  /* NULL: nobody has a key */
 	const char *anonymous;  /* the role of callers without a key; NULL: they are refused */

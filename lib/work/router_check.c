@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "work/router_check.h"
 
+#include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "engine/registry.h"
 #include "link/http.h"
-#include "wire/json.h"
 
 struct check {
 	const struct registry *registry;
@@ -46,24 +48,38 @@ ask(struct check *c, const char *path, struct slice body, struct err *err)
 	return http_client_send(c->client, &request, &c->response, err);
 }
 
-/* The answer's member of that name, or its error's code, as text. */
+/* One statement; the answer as a tree, NULL when it is none. */
+static enum fate
+ask_sql(struct check *c, json_t *question, json_t **ret_answer, struct err *err)
+{
+	char *text = json_dumps(question, JSON_COMPACT);
+	enum fate fate;
+
+	must(text);
+	fate = ask(c, "/v1/query", slice_str(text), err);
+	free(text);
+	json_decref(question);
+	if (fate == FATE_DONE)
+		*ret_answer = json_loadb(
+		    c->response.body.p, c->response.body.len, JSON_REJECT_DUPLICATES, NULL);
+	return fate;
+}
+
+/* The answer's member of that name, or its error's message, as text. */
 static void
 word(const struct check *c, const char *name, char *out, size_t size)
 {
-	struct slice raw = { 0 }, value = { 0 };
-	struct err err;
+	json_t *answer = json_loadb(c->response.body.p, c->response.body.len, 0, NULL);
+	json_t *error = json_object_get(answer, "error");
+	json_t *value =
+	    error ? json_object_get(error, "message") : json_object_get(answer, name);
 
-	if (json_check(buf_view(&c->response.body), &raw, &err) == FATE_DONE &&
-	    json_kind_of(raw) == JSON_OBJECT) {
-		struct slice error = json_member(raw, SLICE("error"));
-
-		value = json_member(raw, slice_str(name));
-		if (error.p && json_kind_of(error) == JSON_OBJECT)
-			value = json_member(error, SLICE("message"));
-	}
-	if (value.p && json_kind_of(value) == JSON_STRING)
-		value = json_inner(value);
-	(void)snprintf(out, size, "%.*s", SLICE_ARG(value));
+	if (json_is_number(value))
+		(void)snprintf(out, size, "%g", json_number_value(value));
+	else
+		(void)snprintf(
+		    out, size, "%s", json_is_string(value) ? json_string_value(value) : "");
+	json_decref(answer);
 }
 
 static void
@@ -92,21 +108,20 @@ check_engine(struct check *c, const struct registry_engine *engine, struct err *
 	const struct registry_table *board =
 	    engine->kind == ENGINE_REDIS ? board_of(c->registry) : NULL;
 	char path[300], what[300], line[400];
-	struct buf body = { 0 };
+	json_t *answer = NULL;
 	enum fate fate;
 	bool good;
 
-	(void)snprintf(path, sizeof path, "/v1/query");
 	if (board) {
 		(void)snprintf(
 		    path, sizeof path, "/v1/leaderboard/%.200s?top=1", board->table.name);
+		fate = ask(c, path, (struct slice){ 0 }, err);
 	} else {
-		buf_cstr(&body, "{\"sql\":\"SELECT 1\",\"engine\":");
-		json_quote(&body, slice_str(engine->name));
-		buf_byte(&body, '}');
+		fate = ask_sql(c,
+		    json_pack("{s:s, s:s}", "sql", "SELECT 1", "engine", engine->name), &answer,
+		    err);
 	}
-	fate = ask(c, path, buf_view(&body), err);
-	buf_finish(&body);
+	json_decref(answer);
 	if (fate != FATE_DONE)
 		return fate;
 	good = c->response.status == 200;
@@ -115,6 +130,81 @@ check_engine(struct check *c, const struct registry_engine *engine, struct err *
 	    good ? "in ms " : "", what);
 	point(c, good, engine->name, line);
 	return FATE_DONE;
+}
+
+/* --- a write, and its read token --- */
+
+/* The only value of an answer; false: it has none. */
+static bool
+only_number(json_t *answer, int64_t *ret)
+{
+	json_t *value = json_array_get(json_array_get(json_object_get(answer, "rows"), 0), 0);
+
+	*ret = json_integer_value(value);
+	return json_is_integer(value);
+}
+
+/* The row that was written must be seen where it is carried to, by whoever shows the
+ * token; the read waits for it as long as the router waits. */
+static enum fate
+check_seen(struct check *c, int64_t id, const char *token, struct err *err)
+{
+	const struct registry_check *how = &c->registry->server.check;
+	char what[300], line[400];
+	json_t *answer = NULL;
+	int64_t seen = 0;
+	enum fate fate = ask_sql(c,
+	    json_pack("{s:s, s:s, s:s}", "sql", how->read, "engine", how->engine, "read_token",
+		token),
+	    &answer, err);
+	bool good = fate == FATE_DONE && c->response.status == 200 &&
+		    only_number(answer, &seen) && seen >= id;
+
+	word(c, "elapsed_ms", what, sizeof what);
+	if (good)
+		(void)snprintf(line, sizeof line,
+		    "row %" PRId64 ", just written, is in %s; read with its token in ms %s", id,
+		    how->engine, what);
+	else
+		(void)snprintf(line, sizeof line,
+		    "row %" PRId64 ", just written, is not seen in %s: %s", id, how->engine,
+		    c->response.status == 200 ? "the answer lacks it" : what);
+	if (fate == FATE_DONE)
+		point(c, good, "read token", line);
+	json_decref(answer);
+	return fate;
+}
+
+static enum fate
+check_token(struct check *c, struct err *err)
+{
+	const struct registry_check *how = &c->registry->server.check;
+	json_t *answer = NULL, *undone = NULL;
+	const char *token;
+	char what[300];
+	int64_t id = 0;
+	enum fate fate;
+
+	if (!how->write)
+		return FATE_DONE;
+	fate = ask_sql(c, json_pack("{s:s}", "sql", how->write), &answer, err);
+	if (fate != FATE_DONE)
+		return fate;
+	token = json_string_value(json_object_get(answer, "read_token"));
+	if (c->response.status != 200 || !token || !only_number(answer, &id)) {
+		word(c, "reason", what, sizeof what);
+		point(c, false, "write", what);
+		json_decref(answer);
+		return FATE_DONE;
+	}
+	fate = check_seen(c, id, token, err);
+	json_decref(answer);
+	if (fate == FATE_DONE && how->undo)
+		fate = ask_sql(c,
+		    json_pack("{s:s, s:[I]}", "sql", how->undo, "params", (json_int_t)id),
+		    &undone, err);
+	json_decref(undone);
+	return fate;
 }
 
 static enum fate
@@ -129,7 +219,7 @@ run(struct check *c, struct err *err)
 	point(c, c->response.status == 200, "health", what);
 	for (size_t e = 0; e < c->registry->engine_count && fate == FATE_DONE; e++)
 		fate = check_engine(c, &c->registry->engines[e], err);
-	return fate;
+	return fate == FATE_DONE ? check_token(c, err) : fate;
 }
 
 enum fate
