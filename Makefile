@@ -49,9 +49,9 @@ $(OUT)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<" &&) $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter tests/%,$<),-Wno-write-strings) -c -o $@ $<
 $(OUT)/lib/work/statements.o: $(wildcard sql/*/*.sql)
-$(OUT)/lib/work/router_page.o: cmd/router/openapi.json
+$(OUT)/lib/router/page_serve.o: cmd/router/openapi.json
 $(OUT)/lib/sink/leaderboard_script.o: lib/sink/leaderboard.lua
-$(OUT)/lib/work/page.o: $(wildcard cmd/router/page/*)
+$(OUT)/lib/router/page.o: $(wildcard cmd/router/page/*)
 $(LIB_A): $(LIB_O)
 	@rm -f $@
 	@$(AR) rcs $@ $^
@@ -85,7 +85,7 @@ FUZZ_TIME ?= 60
 FUZZ_OUT := build/fuzz
 FUZZ_BIN := $(FUZZ_C:tests/fuzz/%.c=$(FUZZ_OUT)/%)
 FUZZ_CC := clang $(CPPFLAGS) -std=c17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
-FUZZ_O  := $(patsubst %.c,$(FUZZ_OUT)/%.o,$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c lib/link/pg_frame.c lib/engine/*.c lib/work/router_request.c))
+FUZZ_O  := $(patsubst %.c,$(FUZZ_OUT)/%.o,$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c lib/link/pg_frame.c lib/engine/*.c lib/router/request.c))
 $(FUZZ_OUT)/lib/%.o: lib/%.c Makefile | deps
 	@mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 $(FUZZ_OUT)/fuzz.a: $(FUZZ_O)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-router: SQL over HTTP, answered by the engine that fits, with reasons. */
-#include "work/router.h"
+#include "router/router.h"
 
 int
 main(int argc, char **argv)

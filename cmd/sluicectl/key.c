@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "router/key.h"
 #include "tools.h"
-#include "work/router_key.h"
 #include "work/worker.h"
 
 /* A plain scalar of YAML. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "work/router_request.h"
+#include "router/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

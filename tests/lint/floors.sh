@@ -3,7 +3,7 @@
 # floors.sh -- a file may include its own floor or a lower one, never a higher.
 set -eu
 awk '
-BEGIN { n = split("base wire sql link sink work cmd", f, " "); for (i = 1; i <= n; i++) floor[f[i]] = i
+BEGIN { n = split("base wire sql link sink work router cmd", f, " "); for (i = 1; i <= n; i++) floor[f[i]] = i
         floor["engine"] = floor["sink"] }
 function room(path,  p) { split(path, p, "/"); return p[1] == "lib" ? p[2] : p[1] }
 /^#include "/ {

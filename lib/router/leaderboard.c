@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "router/ops.h"
+
+static const struct registry_table *
+board_of(const struct router *r, const struct registry_role *role, struct slice key)
+{
+	int redis = registry_engine_of_kind(r->registry, ENGINE_REDIS);
+
+	for (size_t i = 0; i < r->registry->table_count; i++) {
+		const struct registry_table *t = &r->registry->tables[i];
+
+		if (t->board && router_may_see(role, t) &&
+		    (slice_eq(key, slice_str(t->table.name)) ||
+			(redis != ENGINE_NONE &&
+			    slice_eq(key, slice_str(t->placements[redis].path[0])))))
+			return t;
+	}
+	return NULL;
+}
+
+static void
+identifier(const char *name, struct buf *out)
+{
+	buf_byte(out, '"');
+	for (const char *p = name; *p; p++) {
+		if (*p == '"')
+			buf_byte(out, '"');
+		buf_byte(out, *p);
+	}
+	buf_byte(out, '"');
+}
+
+static void
+statement_text(const struct registry_table *t, int64_t top, struct buf *out)
+{
+	const struct sql_column *columns = t->table.columns;
+
+	buf_cstr(out, "SELECT ");
+	identifier(columns[0].name, out);
+	buf_cstr(out, ", ");
+	identifier(columns[1].name, out);
+	buf_cstr(out, " FROM ");
+	identifier(t->table.schema, out);
+	buf_byte(out, '.');
+	identifier(t->table.name, out);
+	buf_cstr(out, " ORDER BY ");
+	identifier(columns[1].name, out);
+	buf_printf(out, " DESC LIMIT %" PRId64, top);
+}
+
+void
+router_leaderboard(struct router *router, struct httpd_exchange *x, struct principal *who,
+    struct slice key, int64_t top)
+{
+	struct router_request request = {
+		.max_staleness_ms = ANY_STALENESS, .wait_ms = -1, .format = FORMAT_MEMBERS
+	};
+	struct router_error busy = { .status = 429, .code = "LIMIT" };
+	struct buf name = { 0 };
+	const struct registry_table *t =
+	    http_path_decode(key, &name) ? board_of(router, who->role, buf_view(&name)) : NULL;
+
+	buf_finish(&name);
+	if (!t) {
+		router_refuse_plain(x, 404, "NOT_FOUND", "there is no such leaderboard");
+		return;
+	}
+	busy.message = principal_begin(who, clock_mono_us(), &busy.retry_after_s);
+	if (busy.message) {
+		router_refuse(x, &busy);
+		return;
+	}
+	statement_text(t, top, &request.body);
+	request.sql = slice_of(buf_str(&request.body), request.body.len);
+	statement_new(router, x, who, &request);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "router/ops.h"
+#include "router/page.h"
+
+/* The assembler copies the file; the Makefile knows that this object depends on it. */
+__asm__(".pushsection .rodata\nrouter_openapi_text:\n.incbin \"cmd/router/openapi.json\"\n"
+	"router_openapi_end:\n.byte 0\n.popsection\n");
+extern const char router_openapi_text[], router_openapi_end[];
+
+struct slice
+router_openapi(void)
+{
+	return slice_of(
+	    router_openapi_text, (size_t)(router_openapi_end - router_openapi_text));
+}
+
+bool
+router_page(struct httpd_exchange *x, const struct http_head *head)
+{
+	struct buf path = { 0 };
+	const struct page_file *file = NULL;
+	bool known;
+
+	if (http_path_decode(head->path, &path))
+		file = page_file(buf_str(&path));
+	buf_finish(&path);
+	if (!file)
+		return false;
+	known = slice_eq(http_header(head, "if-none-match"), slice_str(file->etag));
+	httpd_begin(x, known ? 304 : 200, file->content_type);
+	httpd_add_header(x, "Content-Security-Policy", SLICE(PAGE_POLICY));
+	httpd_add_header(x, "ETag", slice_str(file->etag));
+	if (!known)
+		buf_slice(httpd_out(x), file->body);
+	httpd_end(x, NULL);
+	return true;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* statement.h -- the struct statement, for the files that make its answer. Private
+ * to router_statement*.c.
+ *
+ * A statement either streams (its exchange takes the rows as they come, and when the
+ * client leaves it is cancelled) or is kept (wait_timeout was given): then rows go into
+ * chunks, and whoever has its id fetches them. */
+#ifndef ROUTER_STATEMENT_H
+#define ROUTER_STATEMENT_H
+
+#include "router/ops.h"
+
+enum {
+	STATEMENT_ID_SIZE = 37,
+	CHUNK_BYTES = 1 << 20,   /* a chunk is closed when it has so many */
+	STREAM_BYTES = 32 << 10, /* so many are sent at once */
+	KEPT_MAX = 1024,         /* answers that wait to be fetched */
+	DROPPED_MAX = 200,       /* rows beyond a limit that are read all the same */
+	STREAM_PAUSE_US = 50000, /* or what there is after so long */
+};
+
+struct chunk {
+	struct buf rows;
+	uint64_t row_count;
+};
+
+enum statement_state { STATEMENT_WAITS, STATEMENT_RUNS, STATEMENT_ANSWERED, STATEMENT_FAILED };
+
+struct statement {
+	struct router *router;
+	struct principal *who;
+	char id[STATEMENT_ID_SIZE];
+	enum statement_state state;
+	struct router_request request;
+	const struct plan *plan;
+	struct httpd_exchange *x; /* NULL: nobody waits */
+	struct engine_query *query;
+	struct engine_ask ask;
+
+	/* what was decided */
+	int engine;
+	const char *reason, *sql;
+	char detail[200], trouble[200];
+	bool degraded;
+	unsigned failed; /* bit set: engines that refused it just now */
+	uint64_t token_lsn;
+
+	/* the answer */
+	bool kept, told, truncated, cancelled, token_waited, audited;
+	struct answer answer;
+	struct buf columns; /* of a kept one: "columns":[...] */
+	struct chunk *chunks;
+	size_t chunk_count;
+	uint64_t rows, dropped;
+	int64_t bytes, row_limit, byte_limit; /* limits: 0 none */
+	double cost;
+	int64_t affected; /* -1: not a write */
+	char token[READ_TOKEN_LEN + 1];
+	struct buf error; /* of a failed one: its JSON */
+	unsigned error_status;
+
+	int64_t began_us, ended_us, wall_ms;
+	struct loop_timer flush;    /* of a stream that trickles */
+	struct loop_timer patience; /* of who waits; then of what is kept */
+	struct loop_timer token_due;
+	struct statement *next_kept, **kept_at; /* of router.kept; kept_at NULL: not in it */
+	struct statement *next_id;              /* of its bucket */
+	struct statement *next_waiting,
+	    **waiting; /* of router.waiting; waiting NULL: not in it */
+};
+
+/* Forgets the answer that has waited longest; false: none waits. */
+bool statement_forget_oldest(struct router *router);
+
+/* --- statement_out.c: the answer --- */
+
+/* The columns have come: begins the answer. */
+void statement_tell(struct statement *s, const struct plan_column *columns, size_t count);
+/* A row; false: no more for now. */
+bool statement_row(struct statement *s, const struct slice *values);
+/* The last part of a good answer. */
+void statement_close(struct statement *s);
+/* The answer about an error: in place of one, or as the visible end of one that began. */
+void statement_close_failed(struct statement *s, const struct router_error *error);
+void statement_flush_due(void *ctx);
+void statement_out_finish(struct statement *s);
+
+#endif
