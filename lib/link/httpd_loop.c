@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "link/httpd_loop.h"
-
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "link/httpd_wire.h"
+#include "link/httpd_exchange.h"
 #include "link/listen.h"
 
 enum {
-	ACCEPTS_A_TURN = 64,
-	LINGER_MS = 2000,
-	LINGER_MAX = 1 << 20, /* bytes that are still read from a client that was refused */
+	ROUNDS_A_TURN = 8,
+	DESCRIPTORS_LEFT = 256, /* for all that is no client */
+	CLOSING_MAX = 64,       /* connections that give way and those that come meanwhile */
+	SWALLOWED = 4,          /* times body_max: that much is read to refuse it in words */
+	HEAD_MAX = 6 << 10,
+	HEADER_BYTES = 64,      /* that libmicrohttpd takes for each, besides its text */
+	ANSWER_BYTES = 1 << 10, /* for the head of the answer */
 };
 
 /* --- connections --- */
@@ -50,490 +53,75 @@ list_move(struct httpd_list *list, struct httpd_exchange *x)
 	list_in(list, x);
 }
 
-static void
-connection_free(struct httpd_exchange *x)
-{
-	struct httpd_loop *s = x->server;
-
-	if (s->current == x)
-		s->current = NULL;
-	list_out(x);
-	loop_unwatch(s->loop, &x->watch);
-	loop_timer_clear(s->loop, &x->timer);
-	(void)close(x->watch.fd);
-	buf_finish(&x->in);
-	buf_finish(&x->body);
-	buf_finish(&x->out);
-	buf_finish(&x->added);
-	s->counts.connections--;
-	free(x);
-}
-
-/* Ends the connection whatever it is doing; its owner hears of it. */
-static void
-connection_drop(struct httpd_exchange *x)
-{
-	if (x->state == HTTPD_ASKED) {
-		x->server->counts.left_early++;
-		x->server->counts.exchanges--;
-		x->state = HTTPD_IDLE;
-		if (x->owner && !x->ended)
-			x->owner->gone(x->owner_ctx);
-	}
-	connection_free(x);
-}
-
 /* One timer a connection: it is moved only when it would come too late. */
-static void
-due_at(struct httpd_exchange *x, int64_t at_us)
+void
+httpd_due_in(struct httpd_exchange *x, int64_t ms)
 {
-	x->due_us = at_us;
-	if (x->timer.at_us == 0 || at_us < x->timer.at_us)
-		loop_timer_set(x->server->loop, &x->timer, at_us);
+	x->due_us = clock_mono_us() + ms * 1000;
+	if (x->timer.at_us == 0 || x->due_us < x->timer.at_us)
+		loop_timer_set(x->server->loop, &x->timer, x->due_us);
 }
 
+/* libmicrohttpd sees the end of the socket and closes it, unless it is suspended. */
 static void
-due_in(struct httpd_exchange *x, int64_t ms)
+cut(struct httpd_exchange *x)
 {
-	due_at(x, clock_mono_us() + ms * 1000);
+	list_move(&x->server->busy, x); /* it gives way once */
+	(void)shutdown(x->hangup.fd, SHUT_RDWR);
 }
 
-static void
-watch(struct httpd_exchange *x, unsigned events)
+void
+httpd_suspend(struct httpd_exchange *x)
 {
-	struct err err;
-
-	if (loop_watch(x->server->loop, &x->watch, events, &err) != FATE_DONE)
-		x->broken = true;
+	x->suspended = true;
+	MHD_suspend_connection(x->connection);
 }
 
-/* --- the end of an exchange --- */
-
-/* The client may still be sending: closing at once would reset the connection and could
- * take the answer away from it. */
-static void
-linger(struct httpd_exchange *x)
-{
-	(void)shutdown(x->watch.fd, SHUT_WR);
-	x->state = HTTPD_LINGER;
-	x->lingered = 0;
-	list_move(&x->server->busy, x);
-	watch(x, LOOP_READ);
-	due_in(x, LINGER_MS);
-}
-
-static void
-become_idle(struct httpd_exchange *x)
+void
+httpd_wake(struct httpd_exchange *x)
 {
 	struct httpd_loop *s = x->server;
 
-	x->state = HTTPD_IDLE;
+	if (!x->suspended)
+		return;
+	x->suspended = false;
+	MHD_resume_connection(x->connection);
+	s->woken = true;
+	if (s->turn.at_us == 0)
+		loop_timer_set(s->loop, &s->turn, 1);
+}
+
+/* The exchange ends without its answer. */
+static void
+leave(struct httpd_exchange *x)
+{
+	const struct httpd_owner *owner = x->owner;
+
+	x->ended = x->broken = true;
 	x->owner = NULL;
-	list_move(&s->idle, x);
-	if (x->in.len == 0) {
-		due_in(x, s->options.idle_ms);
-		if (x->in.cap > HTTPD_KEEP)
-			buf_finish(&x->in);
-	} else {
-		/* a request that came behind the other one: not from inside this call */
-		due_at(x, 1);
-		loop_timer_set(s->loop, &x->timer, 1);
-	}
-	if (!x->watch.live || x->watch.events != LOOP_READ)
-		watch(x, LOOP_READ);
-}
-
-/* The answer is out. */
-static void
-answered(struct httpd_exchange *x)
-{
-	struct httpd_loop *s = x->server;
-
-	s->counts.exchanges--;
-	x->out.len = x->sent = x->sealed = 0;
-	if (x->out.cap > HTTPD_KEEP)
-		buf_finish(&x->out);
-	buf_finish(&x->body);
-	if (x->keep_alive && !x->eof && !s->draining)
-		become_idle(x);
-	else
-		linger(x);
+	if (owner)
+		owner->gone(x->owner_ctx);
 }
 
 static void
-gone_soon(struct httpd_exchange *x)
-{
-	x->broken = true;
-	watch(x, 0);
-	due_at(x, 1);
-	loop_timer_set(x->server->loop, &x->timer, 1);
-}
-
-/* --- out --- */
-
-/* Sends what is sealed; false when the connection is broken. */
-static bool
-send_some(struct httpd_exchange *x)
-{
-	while (x->sent < x->sealed) {
-		ssize_t n =
-		    send(x->watch.fd, x->out.p + x->sent, x->sealed - x->sent, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n <= 0)
-			return false;
-		x->sent += (size_t)n;
-		x->moved = true;
-	}
-	return true;
-}
-
-/* Sends; the rest goes when the socket takes it. May end the exchange, and x with it. */
-static void
-push(struct httpd_exchange *x)
-{
-	if (x->broken || !send_some(x)) {
-		if (x->ended)
-			connection_drop(x);
-		else
-			gone_soon(x);
-		return;
-	}
-	if (x->sent == x->sealed) {
-		if (x->ended) {
-			answered(x);
-			return;
-		}
-		x->due_us = 0;
-		httpd_rewind(x);
-		/* who waits for room is told of it by the next turn */
-		watch(x, (x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0u : LOOP_READ) |
-			     (x->wants_room ? LOOP_WRITE : 0u));
-		return;
-	}
-	watch(x, LOOP_WRITE | (x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0u : LOOP_READ));
-	if (x->moved || x->due_us == 0)
-		due_in(x, x->server->options.stall_ms);
-	x->moved = false;
-}
-
-bool
-httpd_flush(struct httpd_exchange *x)
-{
-	httpd_seal(x, NULL);
-	push(x);
-	if (x->broken || x->sealed - x->sent > HTTPD_BEHIND_MAX) {
-		x->wants_room = true;
-		return false;
-	}
-	return true;
-}
-
-void
-httpd_end(struct httpd_exchange *x, const char *trailer)
-{
-	x->ended = true;
-	httpd_seal(x, trailer ? trailer : "");
-	push(x);
-}
-
-void
-httpd_answer(
-    struct httpd_exchange *x, unsigned status, const char *content_type, struct slice body)
-{
-	httpd_begin(x, status, content_type);
-	buf_put(httpd_out(x), body.p, body.len);
-	httpd_end(x, NULL);
-}
-
-void
-httpd_break(struct httpd_exchange *x)
-{
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-
-	/* without chunks an orderly end would look like the end of the answer */
-	(void)setsockopt(x->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-	x->ended = true;
-	connection_drop(x);
-}
-
-/* --- in --- */
-
-/* The server's own refusals: an answer, then a close. */
-static void
-refuse(struct httpd_exchange *x, const struct http_trouble *trouble)
-{
-	char text[256];
-
-	x->server->counts.refused++;
-	if (x->state != HTTPD_ASKED)
-		x->server->counts.exchanges++;
-	x->state = HTTPD_ASKED;
-	list_move(&x->server->busy, x);
-	x->keep_alive = x->head_only = false;
-	x->minor = 1;
-	buf_finish(&x->in);
-	(void)snprintf(text, sizeof text,
-	    "{\"error\":{\"code\":\"HTTP\",\"message\":\"%s\",\"status\":%u}}\n", trouble->what,
-	    trouble->status);
-	httpd_answer(x, trouble->status, "application/json", slice_str(text));
-}
-
-/* The request is whole: head at the start of in or in the scratch, body in x->body. */
-static void
-ask(struct httpd_exchange *x, struct http_head *head)
-{
-	struct httpd_loop *s = x->server;
-
-	x->state = HTTPD_ASKED;
-	list_move(&s->busy, x);
-	s->counts.requests++;
-	s->counts.exchanges++;
-	x->minor = head->minor;
-	x->keep_alive = head->keep_alive;
-	x->head_only = slice_eq(head->method, SLICE("HEAD"));
-	x->owner = NULL;
-	x->due_us = 0;
-	/* the last answer's end says nothing about this one, which may come much later */
-	x->flushed = x->ended = x->wants_room = x->moved = false;
-	s->head = head;
-	s->options.asked(s->options.ctx, x);
-	s->head = NULL;
-}
-
-static bool
-head_ends(struct slice in, size_t from)
-{
-	for (size_t i = from; i < in.len;) {
-		const char *lf = memchr(in.p + i, '\n', in.len - i);
-		size_t at;
-
-		if (!lf)
-			return false;
-		at = (size_t)(lf - in.p) + 1;
-		if (at < in.len && in.p[at] == '\n')
-			return true;
-		if (at + 1 < in.len && in.p[at] == '\r' && in.p[at + 1] == '\n')
-			return true;
-		i = at;
-	}
-	return false;
-}
-
-static void
-not_yet(struct httpd_exchange *x)
-{
-	if (x->state == HTTPD_IDLE) {
-		x->state = HTTPD_READING;
-		list_move(&x->server->busy, x);
-		due_in(x, x->server->options.request_ms);
-	}
-}
-
-static void
-go_on(struct httpd_exchange *x, const struct http_head *head)
-{
-	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-	if (head->expects_continue && !x->continued)
-		(void)!send(x->watch.fd, text, sizeof text - 1, MSG_NOSIGNAL);
-	x->continued = true;
-}
-
-/* Takes the body from rest (behind the head). READY: it is whole. */
-static enum http_step
-take_body(struct httpd_exchange *x, const struct http_head *head, struct slice rest,
-    size_t *ret_used, struct http_trouble *trouble)
-{
-	size_t most = x->server->options.body_max, want;
-
-	if (head->chunked)
-		return http_chunks_read(&x->chunks, rest, &x->body, most, ret_used, trouble);
-	if (head->length > most) {
-		*trouble = (struct http_trouble){ 413, "the body is too large" };
-		return HTTP_BAD;
-	}
-	want = (size_t)head->length - x->body.len;
-	*ret_used = rest.len < want ? rest.len : want;
-	buf_put(&x->body, rest.p, *ret_used);
-	return *ret_used == want ? HTTP_READY : HTTP_MORE;
-}
-
-/* One request of in; ret_used: how much of it is done with. false: nothing more to do
- * with these bytes: more are needed, an answer is under way, or the connection ended. */
-static bool
-take_request(struct httpd_exchange *x, struct slice in, size_t *ret_used)
-{
-	struct httpd_loop *s = x->server;
-	struct http_trouble trouble;
-	struct http_head head;
-	size_t used = 0;
-	enum http_step step;
-
-	*ret_used = 0;
-	if (!x->has_head && !head_ends(in, x->scanned)) {
-		x->scanned = in.len > 2 ? in.len - 2 : 0;
-		if (in.len <= s->options.head_max)
-			return false;
-		trouble = (struct http_trouble){ 431, "the head is too large" };
-		refuse(x, &trouble);
-		return false;
-	}
-	step = http_head_read(in, &head, &trouble);
-	must(step != HTTP_MORE);
-	if (step == HTTP_READY && head.size > s->options.head_max) {
-		trouble = (struct http_trouble){ 431, "the head is too large" };
-		step = HTTP_BAD;
-	}
-	if (step == HTTP_READY && !x->has_head) {
-		x->chunks = (struct http_chunks){ 0 };
-		x->body.len = 0;
-		x->has_head = true;
-		x->head_size = head.size;
-	}
-	if (step == HTTP_READY)
-		step = take_body(x, &head, slice_of(in.p + x->head_size, in.len - x->head_size),
-		    &used, &trouble);
-	if (step == HTTP_BAD) {
-		refuse(x, &trouble);
-		return false;
-	}
-	*ret_used = used;
-	if (step == HTTP_MORE) {
-		go_on(x, &head);
-		return false;
-	}
-	*ret_used = used + x->head_size;
-	x->has_head = x->continued = false;
-	x->scanned = 0;
-	ask(x, &head);
-	return true;
-}
-
-/* What is left of the bytes, for later; drop bytes behind the head are done with. */
-static void
-keep(struct httpd_exchange *x, struct slice rest, size_t drop)
-{
-	size_t head = x->has_head ? x->head_size : 0;
-
-	buf_put(&x->in, rest.p, head);
-	buf_put(&x->in, rest.p + head + drop, rest.len - head - drop);
-}
-
-/* Every request that in holds, one behind the other, until one is not answered at once. */
-static void
-take_requests(struct httpd_exchange *x, struct slice in)
-{
-	struct httpd_loop *s = x->server;
-	size_t at = 0;
-
-	s->current = x;
-	while (at < in.len && (x->state == HTTPD_IDLE || x->state == HTTPD_READING)) {
-		struct slice rest = slice_of(in.p + at, in.len - at);
-		size_t used;
-		bool asked = take_request(x, rest, &used);
-
-		if (s->current != x)
-			return;
-		if (asked) {
-			at += used;
-			continue;
-		}
-		if (x->state == HTTPD_IDLE || x->state == HTTPD_READING) {
-			not_yet(x);
-			keep(x, rest, used);
-		}
-		s->current = NULL;
-		return;
-	}
-	if (at < in.len && x->state == HTTPD_ASKED)
-		buf_put(&x->in, in.p + at, in.len - at);
-	s->current = NULL;
-}
-
-static void
-take_kept(struct httpd_exchange *x)
-{
-	struct buf in = x->in;
-
-	x->in = (struct buf){ 0 };
-	take_requests(x, buf_view(&in));
-	buf_finish(&in);
-}
-
-static void
-readable(struct httpd_exchange *x)
-{
-	struct httpd_loop *s = x->server;
-	ssize_t n = recv(x->watch.fd, s->scratch, sizeof s->scratch, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		x->eof = true;
-		if (n == 0 && x->state == HTTPD_ASKED && x->ended)
-			watch(x, LOOP_WRITE); /* the rest of the answer is still wanted */
-		else
-			connection_drop(x);
-		return;
-	}
-	if (x->state == HTTPD_LINGER) {
-		x->lingered += (size_t)n;
-		if (x->lingered > LINGER_MAX)
-			connection_drop(x);
-	} else if (x->state == HTTPD_ASKED) {
-		buf_put(&x->in, s->scratch, (size_t)n);
-		if (x->in.len > HTTPD_AHEAD_MAX)
-			watch(x, x->sent < x->sealed ? LOOP_WRITE : 0);
-	} else if (x->in.len) {
-		buf_put(&x->in, s->scratch, (size_t)n);
-		take_kept(x);
-	} else {
-		take_requests(x, slice_of(s->scratch, (size_t)n));
-	}
-}
-
-static void
-writable(struct httpd_exchange *x)
-{
-	struct httpd_loop *s = x->server;
-
-	s->current = x;
-	push(x);
-	if (s->current != x)
-		return;
-	s->current = NULL;
-	if (x->state == HTTPD_ASKED && !x->ended && !x->broken && x->wants_room &&
-	    x->sealed - x->sent < HTTPD_BEHIND_MORE) {
-		x->wants_room = false;
-		if (x->sent == x->sealed)
-			watch(x, x->eof || x->in.len > HTTPD_AHEAD_MAX ? 0 : LOOP_READ);
-		if (x->owner)
-			x->owner->room(x->owner_ctx);
-	}
-}
-
-static void
-on_ready(void *ctx, unsigned events)
+on_hangup(void *ctx, unsigned events)
 {
 	struct httpd_exchange *x = ctx;
 
-	if (events & LOOP_BROKEN)
-		connection_drop(x);
-	else if (events & LOOP_WRITE) /* what else there is comes with the next turn */
-		writable(x);
-	else
-		readable(x);
+	(void)events;
+	loop_unwatch(x->server->loop, &x->hangup);
+	x->hung_up = true;
+	if (x->state < HTTPD_ASKED || x->ended)
+		return;
+	leave(x);
+	cut(x);
+	httpd_wake(x);
 }
 
 static void
 on_due(void *ctx)
 {
 	struct httpd_exchange *x = ctx;
-	struct http_trouble slow = { 408, "the request did not come in time" };
 
 	if (x->due_us == 0)
 		return;
@@ -541,108 +129,305 @@ on_due(void *ctx)
 		loop_timer_set(x->server->loop, &x->timer, x->due_us);
 		return;
 	}
-	switch (x->state) {
-	case HTTPD_IDLE:
-		if (x->in.len) {
-			x->due_us = 0;
-			take_kept(x);
-			return;
-		}
-		break;
-	case HTTPD_READING:
+	x->due_us = 0;
+	if (x->state != HTTPD_IDLE) {
+		x->timed_out = true;
 		x->server->counts.timed_out++;
-		refuse(x, &slow);
-		return;
-	case HTTPD_ASKED:
-		if (!x->broken && x->sent == x->sealed)
-			return;
-		x->server->counts.timed_out += !x->broken;
-		break;
-	case HTTPD_LINGER: break;
 	}
-	connection_drop(x);
+	cut(x);
 }
 
-/* --- accepting --- */
-
 static void
-connection_new(struct httpd_loop *s, int fd)
+connection_new(struct httpd_loop *s, struct MHD_Connection *connection, void **ret_context)
 {
 	struct httpd_exchange *x = calloc(1, sizeof *x);
+	struct err err;
 
 	must(x);
 	x->server = s;
-	x->watch = (struct loop_watch){ .fd = fd, .ready = on_ready, .ctx = x };
+	x->connection = connection;
+	x->hangup = (struct loop_watch){ .fd = MHD_get_connection_info(
+					     connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+						   ->connect_fd,
+		.ready = on_hangup,
+		.ctx = x };
 	x->timer = (struct loop_timer){ .due = on_due, .ctx = x };
+	x->room = (struct loop_timer){ .due = httpd_room, .ctx = x };
+	*ret_context = x;
 	list_in(&s->idle, x);
 	s->counts.connections++;
 	s->counts.accepted++;
-	due_in(x, s->options.idle_ms);
-	watch(x, LOOP_READ);
-	if (x->broken)
-		connection_drop(x);
+	httpd_due_in(x, s->options.idle_ms);
+	if (loop_watch(s->loop, &x->hangup, LOOP_HANGUP, &err) != FATE_DONE) {
+		cut(x);
+	} else if (s->counts.connections > s->options.connection_max) {
+		s->counts.turned_away += s->idle.first == x;
+		cut(s->idle.first);
+	}
 }
 
 static void
-turn_away(struct httpd_loop *s, int fd)
+connection_free(struct httpd_exchange *x)
 {
-	static const char full[] =
-	    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-	    "Content-Length: 72\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-	    "{\"error\":{\"code\":\"HTTP\",\"message\":\"too many "
-	    "connections\",\"status\":503}}\n";
+	struct httpd_loop *s = x->server;
 
-	s->counts.turned_away++;
-	(void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)close(fd);
+	list_out(x);
+	loop_unwatch(s->loop, &x->hangup);
+	loop_timer_clear(s->loop, &x->timer);
+	loop_timer_clear(s->loop, &x->room);
+	buf_finish(&x->body);
+	buf_finish(&x->out);
+	buf_finish(&x->added);
+	buf_finish(&x->trailer);
+	s->counts.connections--;
+	free(x);
 }
 
-/* No descriptors are left: the one idle longest gives its own, or everybody waits. */
+static void
+on_connection(void *ctx, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		connection_new(ctx, connection, context);
+	else
+		connection_free(*context);
+}
+
+/* --- requests --- */
+
+/* The first line is there; what is returned is the request's own. */
+static void *
+on_first_line(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+	struct httpd_loop *s = ctx;
+	struct httpd_exchange *x =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+
+	x->state = HTTPD_HEAD;
+	x->has_nul = uri && strstr(uri, "%00");
+	list_move(&s->busy, x);
+	httpd_due_in(x, s->options.request_ms);
+	return x;
+}
+
+/* What of a head says where the request ends. */
+struct framing {
+	unsigned hosts, lengths, codings;
+	bool bad_name, bad_coding;
+	uint64_t length;
+	size_t memory; /* all that is kept of the head */
+};
+
 static bool
-descriptors_short(struct httpd_loop *s)
+is_name(const char *name, size_t len)
 {
-	if (s->idle.first) {
-		connection_drop(s->idle.first);
-		return true;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] <= ' ' || name[i] == 127)
+			return false;
 	}
-	loop_unwatch(s->loop, &s->listener);
-	loop_timer_set(s->loop, &s->again, clock_mono_us() + 100000);
-	return false;
+	return len > 0;
+}
+
+static enum MHD_Result
+on_header(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+	struct framing *f = ctx;
+
+	f->memory += HEADER_BYTES;
+	if (kind == MHD_COOKIE_KIND)
+		f->memory += name_len + value_len + 2; /* copies */
+	if (kind != MHD_HEADER_KIND)
+		return MHD_YES;
+	f->bad_name = f->bad_name || !is_name(name, name_len);
+	if (name_len == 4 && strcasecmp(name, "Host") == 0) {
+		f->hosts++;
+	} else if (name_len == 14 && strcasecmp(name, "Content-Length") == 0) {
+		f->lengths++;
+		if (!slice_u64(slice_of(value, value_len), &f->length))
+			f->length = UINT64_MAX;
+	} else if (name_len == 17 && strcasecmp(name, "Transfer-Encoding") == 0) {
+		f->codings++;
+		f->bad_coding = strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
 }
 
 static void
-on_accept(void *ctx, unsigned events)
+become_asked(struct httpd_exchange *x)
+{
+	x->state = HTTPD_ASKED;
+	x->server->counts.exchanges++;
+	x->due_us = 0;
+}
+
+/* An answer of our own; the connection is closed behind it. */
+static enum MHD_Result
+refuse(struct httpd_exchange *x, unsigned status, const char *why)
+{
+	x->server->counts.refused++;
+	become_asked(x);
+	x->asking = x->last = true;
+	httpd_begin(x, status, "application/json");
+	buf_printf(&x->out,
+	    "{\"error\":{\"code\":\"HTTP\",\"message\":\"%s\",\"status\":%u}}\n", why, status);
+	httpd_end(x, NULL);
+	x->asking = false;
+	return httpd_queue(x);
+}
+
+static enum MHD_Result
+take_head(struct httpd_exchange *x, const char *version)
+{
+	const struct httpd_loop_options *o = &x->server->options;
+	struct framing f = { 0 };
+
+	x->state = HTTPD_BODY;
+	x->old = strcmp(version, "HTTP/1.0") == 0;
+	f.memory =
+	    MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+		->header_size;
+	(void)MHD_get_connection_values_n(x->connection,
+	    MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, on_header, &f);
+	if (x->has_nul || f.bad_name)
+		return refuse(x, 400, "the request's head cannot be read");
+	if (f.hosts > 1 || f.lengths > 1 || f.codings > 1 || (f.codings && f.lengths))
+		return refuse(x, 400, "the request says twice what it may say once");
+	if (f.codings && (f.bad_coding || x->old))
+		return refuse(x, 400, "no transfer coding but chunked is known");
+	if (f.memory + ANSWER_BYTES > o->head_max)
+		return refuse(x, 431, "the request's head is too large");
+	if (f.length > SWALLOWED * (uint64_t)o->body_max)
+		return refuse(x, 413, "the body is too large");
+	return MHD_YES;
+}
+
+/* Beyond body_max nothing is kept; beyond SWALLOWED times that nothing is read. */
+static enum MHD_Result
+take_body(struct httpd_exchange *x, const char *data, size_t *data_len)
+{
+	const struct httpd_loop_options *o = &x->server->options;
+
+	x->received += *data_len;
+	if (x->received > SWALLOWED * (uint64_t)o->body_max)
+		return MHD_NO;
+	if (x->received <= o->body_max)
+		buf_put(&x->body, data, *data_len);
+	*data_len = 0;
+	return MHD_YES;
+}
+
+/* The request is whole. */
+static enum MHD_Result
+ask(struct httpd_exchange *x, const char *method, const char *path)
+{
+	struct httpd_loop *s = x->server;
+
+	if (x->received > s->options.body_max)
+		return refuse(x, 413, "the body is too large");
+	become_asked(x);
+	s->counts.requests++;
+	x->head = (struct httpd_head){ slice_str(method), slice_str(path) };
+	x->asking = true;
+	s->options.asked(s->options.ctx, x);
+	x->asking = false;
+	if (x->ended || x->flushed)
+		return httpd_queue(x);
+	if (x->hung_up)
+		return MHD_NO; /* on_completed() tells the owner */
+	httpd_suspend(x);
+	return MHD_YES;
+}
+
+/* With the head, with each piece of the body, at the end of it, and again after that
+ * when the connection was woken. */
+static enum MHD_Result
+on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
+    const char *version, const char *data, size_t *data_len, void **context)
+{
+	struct httpd_exchange *x = *context;
+
+	(void)ctx, (void)connection;
+	switch (x->state) {
+	case HTTPD_HEAD: return take_head(x, version);
+	case HTTPD_BODY: return *data_len ? take_body(x, data, data_len) : ask(x, method, path);
+	case HTTPD_ASKED: return httpd_queue(x);
+	case HTTPD_IDLE:
+	case HTTPD_SENDING: break;
+	}
+	return MHD_NO;
+}
+
+/* The answer is out, or it will never be. The connection may go on with the next one. */
+static void
+on_completed(void *ctx, struct MHD_Connection *connection, void **context,
+    enum MHD_RequestTerminationCode why)
 {
 	struct httpd_loop *s = ctx;
+	struct httpd_exchange *x = *context;
 
-	(void)events;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(s->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	(void)connection;
+	if (x == NULL)
+		return;
+	if (x->state >= HTTPD_ASKED) {
+		s->counts.exchanges--;
+		s->counts.left_early += why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+		if (!x->ended)
+			leave(x);
+	} else {
+		s->counts.refused += !x->timed_out && why == MHD_REQUEST_TERMINATED_WITH_ERROR;
+	}
+	loop_timer_clear(s->loop, &x->room);
+	buf_finish(&x->body);
+	buf_finish(&x->out);
+	buf_finish(&x->added);
+	buf_finish(&x->trailer);
+	x->state = HTTPD_IDLE;
+	x->response = NULL;
+	x->owner = NULL;
+	x->received = x->sent = x->sealed = 0;
+	x->flushed = x->ended = x->broken = x->wants_room = x->last = false;
+	if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		return;
+	list_move(&s->idle, x);
+	httpd_due_in(x, s->options.idle_ms);
+	if (s->draining)
+		cut(x);
+}
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-			if (!descriptors_short(s))
-				return;
-			continue;
-		}
-		if (fd < 0)
+/* --- turns --- */
+
+/* As long as libmicrohttpd has something to do, within bounds. */
+static void
+turn(struct httpd_loop *s)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	loop_timer_clear(s->loop, &s->turn);
+	for (int i = 0; i < ROUNDS_A_TURN; i++) {
+		s->woken = false;
+		(void)MHD_run(s->daemon);
+		wait_ms = 1;
+		if (!s->woken && (MHD_get_timeout(s->daemon, &wait_ms) == MHD_NO || wait_ms)) {
+			loop_timer_clear(s->loop, &s->turn);
 			return;
-		if (s->counts.connections >= s->options.connection_max && s->idle.first)
-			connection_drop(s->idle.first);
-		if (s->counts.connections >= s->options.connection_max)
-			turn_away(s, fd);
-		else
-			connection_new(s, fd);
+		}
 	}
+	loop_timer_set(s->loop, &s->turn, 1);
 }
 
 static void
-accept_again(void *ctx)
+on_readable(void *ctx, unsigned events)
 {
-	struct httpd_loop *s = ctx;
-	struct err err;
+	(void)events;
+	turn(ctx);
+}
 
-	if (!s->draining && loop_watch(s->loop, &s->listener, LOOP_READ, &err) != FATE_DONE)
-		loop_timer_set(s->loop, &s->again, clock_mono_us() + 100000);
+static void
+on_turn(void *ctx)
+{
+	turn(ctx);
 }
 
 /* --- life --- */
@@ -650,12 +435,29 @@ accept_again(void *ctx)
 static void
 defaults(struct httpd_loop_options *o)
 {
-	o->head_max = o->head_max ? o->head_max : 16 << 10;
+	struct rlimit files;
+
+	o->head_max = o->head_max ? o->head_max : HEAD_MAX;
 	o->body_max = o->body_max ? o->body_max : 1 << 20;
 	o->connection_max = o->connection_max ? o->connection_max : 16384;
 	o->request_ms = o->request_ms ? o->request_ms : 15000;
 	o->idle_ms = o->idle_ms ? o->idle_ms : 75000;
 	o->stall_ms = o->stall_ms ? o->stall_ms : 30000;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * DESCRIPTORS_LEFT &&
+	    files.rlim_cur - DESCRIPTORS_LEFT - CLOSING_MAX < o->connection_max)
+		o->connection_max = (unsigned)files.rlim_cur - DESCRIPTORS_LEFT - CLOSING_MAX;
+}
+
+static struct MHD_Daemon *
+daemon_start(struct httpd_loop *s, int fd)
+{
+	/* no time-out of libmicrohttpd's: it begins anew with every byte */
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, s->port, NULL, NULL,
+	    on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, s, MHD_OPTION_URI_LOG_CALLBACK, on_first_line, s,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_CONNECTION_LIMIT, s->options.connection_max + CLOSING_MAX,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->options.head_max, MHD_OPTION_END);
 }
 
 enum fate
@@ -675,9 +477,16 @@ httpd_loop_open(struct loop *loop, const struct httpd_loop_options *options,
 	defaults(&s->options);
 	s->loop = loop;
 	s->port = port;
-	s->listener = (struct loop_watch){ .fd = fd, .ready = on_accept, .ctx = s };
-	s->again = (struct loop_timer){ .due = accept_again, .ctx = s };
-	fate = loop_watch(loop, &s->listener, LOOP_READ, err);
+	s->turn = (struct loop_timer){ .due = on_turn, .ctx = s };
+	s->watch = (struct loop_watch){ .fd = -1, .ready = on_readable, .ctx = s };
+	s->daemon = daemon_start(s, fd);
+	if (s->daemon == NULL) {
+		free(s); /* libmicrohttpd has closed the socket */
+		return err_set(
+		    err, FATE_HALT, "listen %s: the server does not start", options->listen);
+	}
+	s->watch.fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	fate = loop_watch(loop, &s->watch, LOOP_READ, err);
 	if (fate == FATE_DONE)
 		*ret_server = s;
 	else
@@ -703,12 +512,9 @@ httpd_loop_drain(struct httpd_loop *server)
 	if (server->draining)
 		return;
 	server->draining = true;
-	loop_timer_clear(server->loop, &server->again);
-	loop_unwatch(server->loop, &server->listener);
-	(void)close(server->listener.fd);
-	server->listener.fd = -1;
+	(void)close(MHD_quiesce_daemon(server->daemon));
 	while (server->idle.first)
-		connection_drop(server->idle.first);
+		cut(server->idle.first);
 }
 
 void
@@ -717,16 +523,49 @@ httpd_loop_close(struct httpd_loop *server)
 	if (server == NULL)
 		return;
 	httpd_loop_drain(server);
-	while (server->busy.first)
-		connection_drop(server->busy.first);
+	for (struct httpd_exchange *x = server->busy.first; x; x = x->next) {
+		if (x->state >= HTTPD_ASKED && !x->ended)
+			leave(x);
+		httpd_wake(x); /* none may be suspended when it stops */
+	}
+	loop_unwatch(server->loop, &server->watch);
+	MHD_stop_daemon(server->daemon);
+	loop_timer_clear(server->loop, &server->turn);
 	free(server);
 }
 
-const struct http_head *
+/* --- what a handler asks of the request --- */
+
+const struct httpd_head *
 httpd_head(const struct httpd_exchange *x)
 {
-	must(x->server->head);
-	return x->server->head;
+	must(x->asking);
+	return &x->head;
+}
+
+static struct slice
+value_of(const struct httpd_exchange *x, enum MHD_ValueKind kind, const char *name)
+{
+	const char *value = NULL;
+	size_t len = 0;
+
+	must(x->asking);
+	if (MHD_lookup_connection_value_n(
+		x->connection, kind, name, strlen(name), &value, &len) == MHD_NO)
+		return slice_of(NULL, 0);
+	return value ? slice_of(value, len) : SLICE("");
+}
+
+struct slice
+httpd_head_value(const struct httpd_exchange *x, const char *name)
+{
+	return value_of(x, MHD_HEADER_KIND, name);
+}
+
+struct slice
+httpd_query_value(const struct httpd_exchange *x, const char *name)
+{
+	return value_of(x, MHD_GET_ARGUMENT_KIND, name);
 }
 
 struct buf

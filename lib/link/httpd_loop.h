@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* httpd_loop.h -- an HTTP/1.1 server on a loop: no thread of its own, answers that stream.
+/* httpd_loop.h -- HTTP/1.1 (libmicrohttpd) on a loop: no thread, answers that stream.
  *
  * A request comes to asked() when it is there as a whole; its exchange is answered at
  * once or later, in one piece or in many. What is written is held until the client takes
  * it: httpd_flush() says when that is enough, room() when to go on. A client that leaves
  * is told by gone(). An exchange belongs to its handler from asked() until it is ended,
- * broken or gone, and not a moment longer. It refuses by itself, in JSON and with a
- * close, what is no clean request (400), too large (431, 413) or too slow (408), and
- * more connections than connection_max (the one idle longest goes first, then 503).
- * TLS is not spoken. */
+ * broken or gone, and not a moment longer.
+ * libmicrohttpd refuses what it cannot read, with a page of its own or a close; what two
+ * readers could take for two requests is refused here, in JSON: a Content-Length beside
+ * a Transfer-Encoding, either of them or Host twice, a coding that is not chunked, a name
+ * that is none, %00 in a path; so is a head for which there is no room (431) and a body
+ * beyond body_max (413). Bare LF and folded lines are read, as RFC 9112 allows. Who is too
+ * slow, or one connection too many, is closed without a word; of those beyond
+ * connection_max the one idle longest goes first. TLS is not spoken. */
 #ifndef LINK_HTTPD_LOOP_H
 #define LINK_HTTPD_LOOP_H
 
+#include "base/buf.h"
+#include "base/slice.h"
 #include "link/loop.h"
-#include "wire/http_head.h"
 
 struct httpd_loop;
 struct httpd_exchange;
@@ -23,11 +28,13 @@ struct httpd_loop_options {
 	const char *listen; /* as listen_on() takes it */
 	void (*asked)(void *ctx, struct httpd_exchange *x);
 	void *ctx;
-	size_t head_max;         /* 16 KiB */
+	/* Of memory a connection, from its first request on: for a request's head and its
+	 * answer's, and for a stream's pieces. 6 KiB: a head of 4 KiB in ten lines passes. */
+	size_t head_max;
 	size_t body_max;         /* 1 MiB */
-	unsigned connection_max; /* 16384 */
-	int64_t request_ms;      /* from its first byte to its last: 15 s */
-	int64_t idle_ms;         /* between requests: 75 s */
+	unsigned connection_max; /* 16384, or what the limit of descriptors allows */
+	int64_t request_ms;      /* from its first line to its last byte: 15 s */
+	int64_t idle_ms;         /* between requests, until the next one's first line: 75 s */
 	int64_t stall_ms;        /* an answer of which nothing is taken: 30 s */
 };
 
@@ -46,9 +53,18 @@ struct httpd_loop_counts {
 };
 struct httpd_loop_counts httpd_loop_counts(const struct httpd_loop *server);
 
-/* --- the request; the head is alive during asked() --- */
+/* --- the request; alive during asked() --- */
 
-const struct http_head *httpd_head(const struct httpd_exchange *x);
+struct httpd_head {
+	struct slice method;
+	struct slice
+	    path; /* before the '?', without its %-escapes; ends with a NUL, holds none */
+};
+const struct httpd_head *httpd_head(const struct httpd_exchange *x);
+/* A header's value; p is NULL when there is none. */
+struct slice httpd_head_value(const struct httpd_exchange *x, const char *name);
+/* The decoded value of ?name=value; p is NULL when there is none. */
+struct slice httpd_query_value(const struct httpd_exchange *x, const char *name);
 /* The body becomes the caller's; once. */
 struct buf httpd_take_body(struct httpd_exchange *x);
 
@@ -63,13 +79,13 @@ void httpd_own(struct httpd_exchange *x, const struct httpd_owner *owner, void *
 
 /* Begins it; content_type is a text that stays. */
 void httpd_begin(struct httpd_exchange *x, unsigned status, const char *content_type);
-/* One more header, before anything was flushed; short ones (all of them: 300 bytes). */
+/* One more header, before anything was flushed; name is a text that stays. */
 void httpd_add_header(struct httpd_exchange *x, const char *name, struct slice value);
 /* Where the body is appended; look it up again after each call. */
 struct buf *httpd_out(struct httpd_exchange *x);
 /* Of what httpd_out() holds, the bytes that the handler wrote since the last flush. */
 size_t httpd_pending(const struct httpd_exchange *x);
-/* Sends what has been written, in a chunk: from now on the length is open and the status
+/* Sends what has been written, in chunks: from now on the length is open and the status
  * is out. false: the client is behind by HTTPD_BEHIND_MAX bytes; wait for room(). */
 bool httpd_flush(struct httpd_exchange *x);
 bool httpd_flushed(const struct httpd_exchange *x); /* the status is out */

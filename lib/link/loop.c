@@ -67,7 +67,8 @@ loop_watch(struct loop *loop, struct loop_watch *watch, unsigned events, struct 
 {
 	struct epoll_event event = { .data.ptr = watch,
 		.events = (events & LOOP_READ ? (uint32_t)EPOLLIN : 0u) |
-			  (events & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0u) };
+			  (events & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0u) |
+			  (events & LOOP_HANGUP ? (uint32_t)EPOLLRDHUP : 0u) };
 
 	if (events == 0) {
 		loop_unwatch(loop, watch);
@@ -280,6 +281,7 @@ loop_run(struct loop *loop, int64_t wait_ms)
 			watch->ready(
 			    watch->ctx, (seen & EPOLLIN ? LOOP_READ : 0u) |
 					    (seen & EPOLLOUT ? LOOP_WRITE : 0u) |
+					    (seen & EPOLLRDHUP ? LOOP_HANGUP : 0u) |
 					    (seen & (EPOLLERR | EPOLLHUP) ? LOOP_BROKEN : 0u));
 	}
 	loop->event_count = 0;

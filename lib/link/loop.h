@@ -26,7 +26,12 @@ void loop_run(struct loop *loop, int64_t wait_ms);
 
 /* --- sockets --- */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_BROKEN = 4 /* hang-up or error; always told */ };
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	LOOP_BROKEN = 4, /* hang-up or error; always told */
+	LOOP_HANGUP = 8, /* the other side sends nothing more; told when asked for */
+};
 
 struct loop_watch {
 	int fd; /* -1: not watched */

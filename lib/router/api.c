@@ -11,7 +11,7 @@
 struct call {
 	struct router *router;
 	struct httpd_exchange *x;
-	const struct http_head *head;
+	const struct httpd_head *head;
 	struct slice rest; /* of the path, behind the route's own */
 	struct principal *who;
 };
@@ -190,13 +190,11 @@ get_engines(struct call *c)
 static int64_t
 number_of(struct call *c, const char *name, int64_t otherwise, int64_t most)
 {
-	struct buf text = { 0 };
+	struct slice text = httpd_query_value(c->x, name);
 	int64_t n = otherwise;
 
-	if (http_query_value(c->head->query, name, &text) &&
-	    (!slice_i64(buf_view(&text), &n) || n < 0 || n > most))
+	if (text.p && (!slice_i64(text, &n) || n < 0 || n > most))
 		n = -1;
-	buf_finish(&text);
 	return n;
 }
 
@@ -280,7 +278,7 @@ get_openapi(struct call *c)
 static void
 get_page(struct call *c)
 {
-	if (!router_page(c->x, c->head))
+	if (!router_page(c->x))
 		router_refuse_plain(c->x, 404, "NOT_FOUND", "there is nothing of that path");
 }
 
@@ -372,8 +370,8 @@ host_known(const struct registry_server *server, struct slice host)
 static bool
 origin_is_ours(const struct call *c)
 {
-	struct slice origin = http_header(c->head, "origin"),
-		     host = http_header(c->head, "host");
+	struct slice origin = httpd_head_value(c->x, "origin"),
+		     host = httpd_head_value(c->x, "host");
 	const char *slashes;
 
 	if (!origin.p)
@@ -406,7 +404,7 @@ router_asked(void *ctx, struct httpd_exchange *x)
 	}
 	if (!route->open)
 		verdict = router_keys_find(
-		    c.router->keys, http_header(c.head, "authorization"), &c.who);
+		    c.router->keys, httpd_head_value(x, "authorization"), &c.who);
 	if (verdict == CALLER_KNOWN)
 		route->handle(&c);
 	else

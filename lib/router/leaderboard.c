@@ -60,11 +60,8 @@ router_leaderboard(struct router *router, struct httpd_exchange *x, struct princ
 		.max_staleness_ms = ANY_STALENESS, .wait_ms = -1, .format = FORMAT_MEMBERS
 	};
 	struct router_error busy = { .status = 429, .code = "LIMIT" };
-	struct buf name = { 0 };
-	const struct registry_table *t =
-	    http_path_decode(key, &name) ? board_of(router, who->role, buf_view(&name)) : NULL;
+	const struct registry_table *t = board_of(router, who->role, key);
 
-	buf_finish(&name);
 	if (!t) {
 		router_refuse_plain(x, 404, "NOT_FOUND", "there is no such leaderboard");
 		return;

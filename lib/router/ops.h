@@ -135,7 +135,7 @@ void router_metrics(struct router *router, struct buf *out);
 /* --- page_serve.c --- */
 
 /* A file that the program carries; false: none of that path. */
-bool router_page(struct httpd_exchange *x, const struct http_head *head);
+bool router_page(struct httpd_exchange *x);
 struct slice router_openapi(void);
 
 /* --- leaderboard.c --- */

@@ -15,23 +15,18 @@ router_openapi(void)
 }
 
 bool
-router_page(struct httpd_exchange *x, const struct http_head *head)
+router_page(struct httpd_exchange *x)
 {
-	struct buf path = { 0 };
-	const struct page_file *file = NULL;
+	const struct page_file *file = page_file(httpd_head(x)->path.p);
 	bool known;
 
-	if (http_path_decode(head->path, &path))
-		file = page_file(buf_str(&path));
-	buf_finish(&path);
 	if (!file)
 		return false;
-	known = slice_eq(http_header(head, "if-none-match"), slice_str(file->etag));
+	known = slice_eq(httpd_head_value(x, "if-none-match"), slice_str(file->etag));
 	httpd_begin(x, known ? 304 : 200, file->content_type);
 	httpd_add_header(x, "Content-Security-Policy", SLICE(PAGE_POLICY));
 	httpd_add_header(x, "ETag", slice_str(file->etag));
-	if (!known)
-		buf_slice(httpd_out(x), file->body);
+	buf_slice(httpd_out(x), file->body); /* with 304 only its length is sent */
 	httpd_end(x, NULL);
 	return true;
 }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is done to the router over HTTP by those who mean it no good: it answers 4xx or closes,
-while others are served. The scenarios of vtc/ are varnishtest's."""
+while others are served, and nothing is run. The scenarios of vtc/ are varnishtest's."""
 import contextlib
 import json
 import pathlib
+import re
 import resource
 import socket
 import subprocess
@@ -98,8 +99,75 @@ def test_scenario(router, scenario):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
 
+WRITE = json.dumps({"sql": "INSERT INTO notes (body) VALUES ('smuggled')"})
+HEAD = "POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\n"
+HIDDEN = f"{HEAD}Content-Length: {len(WRITE)}\r\n\r\n{WRITE}"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+BROKEN = {
+    "both lengths": f"{HEAD}Content-Length: 6\r\n{CHUNKED}\r\n0\r\n\r\n{HIDDEN}",
+    "both lengths, the other way": f"{HEAD}{CHUNKED}Content-Length: {len(WRITE)}\r\n\r\n{WRITE}",
+    "two codings": f"{HEAD}{CHUNKED}Transfer-Encoding: identity\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "two lengths": f"{HEAD}Content-Length: 0\r\nContent-Length: {len(WRITE)}\r\n\r\n{HIDDEN}",
+    "a coding that is not known": f"{HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "a coding with a tab": f"{HEAD}Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "chunked in HTTP/1.0": f"{HEAD.replace('1.1', '1.0')}{CHUNKED}\r\n0\r\n\r\n{HIDDEN}",
+    "a blank behind a name": f"{HEAD}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "a blank before a length": f"{HEAD}Content-Length : {len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a signed length": f"{HEAD}Content-Length: +{len(WRITE)}\r\n\r\n{WRITE}",
+    "a negative length": f"{HEAD}Content-Length: -1\r\n\r\n{HIDDEN}",
+    "a length beyond 64 bits": f"{HEAD}Content-Length: 99999999999999999999999999\r\n\r\n{HIDDEN}",
+    "a length of two": f"{HEAD}Content-Length: 0, {len(WRITE)}\r\n\r\n{HIDDEN}",
+    "a gigabyte announced": f"{HEAD}Content-Length: 1073741824\r\n\r\n{HIDDEN}",
+    "a gigabyte announced, to be continued": f"{HEAD}Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n{HIDDEN}",
+    "a gigabyte in one chunk": f"{HEAD}{CHUNKED}\r\n40000000\r\n{HIDDEN}" + "x" * (8 << 20),
+    "a chunk's size that is none": f"{HEAD}{CHUNKED}\r\nzz\r\n{HIDDEN}",
+    "a negative chunk": f"{HEAD}{CHUNKED}\r\n-1\r\n{HIDDEN}",
+    "a chunk's size with 0x": f"{HEAD}{CHUNKED}\r\n0x10\r\n{HIDDEN}",
+    "a chunk beyond 64 bits": f"{HEAD}{CHUNKED}\r\nfffffffffffffffffff\r\n{HIDDEN}",
+    "a chunk without its end": f"{HEAD}{CHUNKED}\r\n2\r\n{{}}XX0\r\n\r\n{HIDDEN}",
+    "a head of 40,000 bytes": f"{HEAD}X: {'a' * 40_000}\r\n\r\n",
+    "a path of 40,000 bytes": f"GET /{'a' * 40_000} HTTP/1.1\r\nHost: x\r\n\r\n",
+    "ten thousand headers": HEAD + "X: a\r\n" * 10_000 + "\r\n",
+    "two hosts": f"{HEAD}Host: y\r\nContent-Length: {len(WRITE)}\r\n\r\n{WRITE}",
+    "no host": HIDDEN.replace("Host: x\r\n", ""),
+    "a header without a colon": f"{HEAD}X\r\n\r\n{HIDDEN}",
+    "a NUL in the path": HIDDEN.replace("/v1/query", "/v1/query%00"),
+    "a blank in the path": HIDDEN.replace("/v1/query", "/v1 /query"),
+    "no version": HIDDEN.replace(" HTTP/1.1", ""),
+    "a version to come": HIDDEN.replace(" HTTP/1.1", " HTTP/3.0"),
+    "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n" + HIDDEN,
+    "noise": "\xff\x00\x01" * 100 + "\r\n\r\n" + HIDDEN,
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_http_is_refused_and_nothing_is_run(router, case):
+    with others_are_served(router), connect(router) as sock:
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(BROKEN[case].replace("KEY", router.keys["walter"]).encode("latin-1"))
+        text = until_closed(sock)
+        assert text == b"" or text.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505 ")), text[:1000]
+        assert not re.search(b"HTTP/1.1 [123]", text), text[:1000]
+    with admin(router.name) as pg:
+        assert pg.execute("SELECT count(*) FROM notes WHERE body = 'smuggled'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("head", ["GET /livez HTTP/1.1\nHost: x\nConnection: close\n\n",
+                                  "GET /livez HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\nConnection: close\r\n\r\n"])
+def test_what_may_be_read_leniently_is_one_request(router, head):
+    with connect(router) as sock:
+        sock.sendall(head.encode())
+        text = until_closed(sock)
+    assert text.count(b"HTTP/1.1 ") == 1 and text.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 ")), text
+
+
+def test_a_body_too_large_is_refused_in_words(router):
+    answer = httpx.post(router.url + "/v1/query", content=b"x" * (2 << 20), headers=router.headers("alice"), timeout=20)
+    assert answer.status_code == 413 and answer.json()["error"]["code"] == "HTTP"
+
+
 def test_slow_senders_are_shut_out(router):
-    """A hundred heads of which a byte comes now and then: none is waited for longer than a request may take."""
+    """A hundred heads of which a byte comes now and then: no byte makes their time longer."""
     with others_are_served(router):
         socks = [connect(router) for _ in range(100)]
         for sock in socks:
@@ -124,7 +192,7 @@ def test_slow_senders_are_shut_out(router):
         for sock in socks:
             sock.settimeout(10)
             text = until_closed(sock)
-            assert text == b"" or text.startswith(b"HTTP/1.1 408 "), text[:100]
+            assert text == b"" or text.startswith(b"HTTP/1.1 4"), text[:100]
             sock.close()
 
 
@@ -174,9 +242,9 @@ def test_ten_thousand_idle_connections_fit(router):
         with others_are_served(router):
             for _ in range(IDLE):
                 socks.append(connect(router))
-            for sock in socks[::100]:
+            for sock in socks:
                 sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            for sock in socks[::100]:
+            for sock in socks:
                 assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
             assert router.rss() < IDLE_RSS, router.rss()
     finally:
@@ -245,7 +313,7 @@ def test_a_reader_that_does_not_read_costs_no_memory(router):
 # --- keys and tokens ---
 
 @pytest.mark.parametrize("value", [None, "", "Bearer", "Bearer x", "Bearer slk_" + "0" * 64, "Basic YWxpY2U6eA==",
-                                   "Bearer slk_" + "0" * 8000, "Bearer \u00ff".encode("latin-1")])
+                                   "Bearer slk_" + "0" * 4000, "Bearer \u00ff".encode("latin-1")])
 def test_without_a_good_key_nothing_is_said(router, value):
     headers = {} if value is None else {"authorization": value}
     for method, path in (("POST", "/v1/query"), ("POST", "/query"), ("POST", "/v1/explain"), ("GET", "/v1/tables"),

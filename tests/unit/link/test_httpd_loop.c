@@ -106,7 +106,7 @@ setup(void **state)
 	struct httpd_loop_options options = { .listen = "127.0.0.1:0",
 		.asked = asked,
 		.ctx = w,
-		.head_max = 1000,
+		.head_max = 4096,
 		.body_max = 100,
 		.connection_max = 2,
 		.request_ms = 50,
@@ -145,11 +145,15 @@ static const char *
 wait_for(struct world *w, const char *text)
 {
 	char part[64 << 10];
-	int64_t until_ms = clock_mono_ms() + 5000;
+	int64_t until_ms = clock_mono_ms() + 10000;
+	size_t looked = 0; /* no text begins before it */
 
-	while (clock_mono_ms() < until_ms && !(text && strstr(buf_str(&w->got), text))) {
+	while (
+	    clock_mono_ms() < until_ms && !(text && strstr(buf_str(&w->got) + looked, text))) {
 		ssize_t n;
 
+		if (text && w->got.len > strlen(text))
+			looked = w->got.len - strlen(text);
 		loop_run(w->loop, 5);
 		n = recv(w->fd, part, sizeof part, MSG_DONTWAIT);
 		if (n == 0)
@@ -209,27 +213,28 @@ static void
 a_slow_client_holds_the_writer_back(void **state)
 {
 	struct world *w = *state;
-	struct http_chunks chunks = { 0 };
-	struct http_trouble trouble;
-	struct buf body = { 0 };
+	size_t body = 0, size;
 	const char *at;
-	size_t used;
 
 	say(w, "GET /long HTTP/1.1\r\nHost: h\r\n\r\n");
 	while (!w->behind)
 		loop_run(w->loop, 5);
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 20; i++) {
 		loop_run(w->loop, 1);
+		(void)httpd_flush(w->held); /* room() is owed still */
+	}
 	assert_true(w->sent < LONG_BYTES); /* it waits */
 	w->got.len = 0;
 	(void)wait_for(w, "none\r\n\r\n");
 	at = strstr(buf_str(&w->got), "\r\n\r\n") + 4;
-	assert_int_equal(
-	    http_chunks_read(&chunks, slice_of(at, w->got.len - (size_t)(at - w->got.p)), &body,
-		LONG_BYTES, &used, &trouble),
-	    HTTP_READY);
-	assert_int_equal(body.len, LONG_BYTES);
-	buf_finish(&body);
+	while ((size = strtoul(at, NULL, 16)) > 0) {
+		at = strstr(at, "\r\n") + 2 + size;
+		assert_memory_equal(at, "\r\n", 2);
+		body += size;
+		at += 2;
+	}
+	assert_int_equal(body, LONG_BYTES);
+	assert_string_equal(at, "0\r\nSluice-Error: none\r\n\r\n");
 }
 
 static void
@@ -248,10 +253,11 @@ a_client_that_leaves_is_told_of(void **state)
 	client_open(w);
 }
 
-/* Sends text and expects the status, in JSON, and a close. */
-static void
-refused(struct world *w, const char *text, const char *status)
+/* Sends text; nothing is run, and what comes is a refusal or nothing, and a close. */
+static const char *
+refused(struct world *w, const char *text)
 {
+	uint64_t requests = httpd_loop_counts(w->server).requests;
 	const char *got;
 
 	(void)close(w->fd);
@@ -259,31 +265,105 @@ refused(struct world *w, const char *text, const char *status)
 	w->got.len = 0;
 	say(w, text);
 	got = wait_for(w, NULL);
+	assert_true(w->got.len == 0 || strncmp(got, "HTTP/1.1 4", 10) == 0 ||
+		    strncmp(got, "HTTP/1.1 505 ", 13) == 0);
+	assert_int_equal(httpd_loop_counts(w->server).requests, requests);
+	return got;
+}
+
+/* What is ours to refuse. */
+static void
+refused_in_json(struct world *w, const char *text, const char *status)
+{
+	const char *got = refused(w, text);
+
 	assert_int_equal(strncmp(got + 9, status, 3), 0);
 	assert_non_null(strstr(got, "application/json"));
 	assert_non_null(strstr(got, "Connection: close"));
 	assert_non_null(strstr(got, "{\"error\":{\"code\":\"HTTP\""));
 }
 
+#define POST "POST / HTTP/1.1\r\nHost: h\r\n"
+
 static void
-what_is_no_clean_request_is_refused_in_json(void **state)
+what_is_no_clean_request_is_refused(void **state)
 {
 	struct world *w = *state;
-	char giant[1200];
+	char giant[6000];
 
-	(void)snprintf(giant, sizeof giant, "GET / HTTP/1.1\r\nHost: h\r\nX: %01100d\r\n", 1);
-	refused(w, "nonsense\r\n\r\n", "400");
-	refused(w, "GET / HTTP/1.1\nHost: h\n\n", "400");
-	refused(w,
-	    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: "
-	    "chunked\r\n\r\n",
-	    "400");
-	refused(w, giant, "431");
-	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n", "413");
-	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
-	    "413");
-	refused(w, "GET / HTTP/1.1\r\nHost", "408");
-	refused(w, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab", "408");
+	(void)snprintf(giant, sizeof giant, "GET / HTTP/1.1\r\nHost: h\r\nX: %05500d\r\n", 1);
+	(void)refused(w, "nonsense\r\n\r\n");
+	(void)refused(w, "GET / HTTP/1.1\r\n\r\n");
+	(void)refused(w, "GET / HTTP/9.9\r\nHost: h\r\n\r\n");
+	(void)refused(w, giant);
+	(void)refused(w, POST "Content-Length: +1\r\n\r\na");
+	(void)refused(w, POST "Transfer-Encoding: chunked\r\n\r\nzz\r\n");
+	(void)refused(w, POST "Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n");
+	refused_in_json(
+	    w, POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400");
+	refused_in_json(w, POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "400");
+	refused_in_json(w, POST "Transfer-Encoding: gzip, chunked\r\n\r\n", "400");
+	refused_in_json(w, POST "Transfer-Encoding : chunked\r\n\r\n", "400");
+	refused_in_json(w, POST "Host: i\r\nContent-Length: 0\r\n\r\n", "400");
+	refused_in_json(w, "GET /a%00b HTTP/1.1\r\nHost: h\r\n\r\n", "400");
+	refused_in_json(w, POST "Content-Length: 1000000000\r\n\r\n", "413");
+	assert_int_equal(httpd_loop_counts(w->server).timed_out, 0);
+}
+
+static void
+a_body_too_large_is_read_a_little_and_refused(void **state)
+{
+	struct world *w = *state;
+	char text[1000];
+
+	(void)snprintf(text, sizeof text, POST "Content-Length: 200\r\n\r\n%0200d", 1);
+	refused_in_json(w, text, "413");
+	(void)snprintf(
+	    text, sizeof text, POST "Transfer-Encoding: chunked\r\n\r\nffff\r\n%0600d", 1);
+	(void)refused(w, text);
+}
+
+static void
+who_is_slow_is_closed(void **state)
+{
+	struct world *w = *state;
+
+	(void)refused(w, "GET / HTTP/1.1\r\nHost");
+	(void)refused(w, POST "Content-Length: 5\r\n\r\nab");
+	(void)refused(w, POST "Transfer-Encoding: chunked\r\n\r\nff\r\n");
+	assert_int_equal(httpd_loop_counts(w->server).timed_out, 3);
+}
+
+/* The end of an answer in chunks is missing when it was broken off. */
+static void
+what_is_broken_off_has_no_end(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	while (!w->held)
+		loop_run(w->loop, 5);
+	buf_cstr(httpd_out(w->held), "half");
+	assert_true(httpd_flush(w->held));
+	(void)wait_for(w, "4\r\nhalf\r\n");
+	httpd_break(w->held);
+	assert_null(strstr(wait_for(w, NULL), "\r\n0\r\n"));
+	assert_false(w->gone);
+	assert_int_equal(httpd_loop_counts(w->server).exchanges, 0);
+}
+
+/* Who stays behind for good is told of too, and what waits when the server closes. */
+static void
+exchanges_end_with_the_server(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	while (!w->held)
+		loop_run(w->loop, 5);
+	httpd_loop_close(w->server);
+	w->server = NULL;
+	assert_true(w->gone);
 }
 
 static void
@@ -318,7 +398,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_client_that_leaves_is_told_of, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		    what_is_no_clean_request_is_refused_in_json, setup, teardown),
+		    what_is_no_clean_request_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_body_too_large_is_read_a_little_and_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_is_slow_is_closed, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_broken_off_has_no_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(exchanges_end_with_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_oldest_idle_connection_gives_way, setup, teardown),
 	};
