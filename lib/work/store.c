@@ -208,34 +208,47 @@ store_close(struct store *store)
 	pg_free(store->pg);
 }
 
+/* By the first host that answers; RETRY: none does. */
 static enum fate
-tables_lint(
-    const struct store *store, const struct pipeline *p, struct lint *lint, struct err *err)
+table_lint(const struct pipeline_clickhouse *c, const struct lint_table *table,
+    struct lint *lint, struct err *err)
 {
-	const struct pipeline_clickhouse *c = &p->clickhouse;
-	enum fate fate = FATE_DONE;
+	enum fate fate = FATE_RETRY;
 
-	for (size_t i = 0; i < store->table_count && fate == FATE_DONE; i++) {
-		const struct sink_clickhouse_config *config = &store->tables[i].config;
-		const struct http_options options = { .base_url = c->url,
+	for (size_t i = 0; i < c->url_count && fate == FATE_RETRY; i++) {
+		const struct http_options options = { .base_url = c->urls[i],
 			.user = c->user,
 			.password = c->password,
 			.ca_file = c->ca_file,
 			.total_timeout_ms = c->timeout_ms };
+		struct http_client *client = NULL;
+
+		fate = http_client_new(&options, &client, err);
+		if (fate == FATE_DONE)
+			fate = lint_clickhouse(client, table, lint, err);
+		http_client_free(client);
+	}
+	return fate;
+}
+
+static enum fate
+tables_lint(
+    const struct store *store, const struct pipeline *p, struct lint *lint, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < store->table_count && fate == FATE_DONE; i++) {
+		const struct sink_clickhouse_config *config = &store->tables[i].config;
 		struct lint_table table = { .database = config->database,
 			.table = config->table,
-			.append = c->tables[i].mode == MODE_APPEND,
+			.append = p->clickhouse.tables[i].mode == MODE_APPEND,
 			.identity = config->identity,
 			.identity_count = config->identity_count,
 			.place = { p->file, 1, 1 } };
-		struct http_client *client = NULL;
 
 		pipeline_place(
 		    p, "clickhouse", "table", &table.place.line, &table.place.column);
-		fate = http_client_new(&options, &client, err);
-		if (fate == FATE_DONE)
-			fate = lint_clickhouse(client, &table, lint, err);
-		http_client_free(client);
+		fate = table_lint(&p->clickhouse, &table, lint, err);
 	}
 	return fate;
 }
