@@ -51,8 +51,8 @@ enum fate kafka_admin_group(struct kafka_admin *admin, const char *group, struct
 enum fate kafka_admin_delete_group(
     struct kafka_admin *admin, const char *group, struct err *err) NODISCARD;
 
-/* Fills offset (KAFKA_NO_OFFSET: none) and metadata (in arena). RETRY while a
- * transaction with offsets of the group is open. */
+/* Fills offset (KAFKA_NO_OFFSET: none) and metadata (in arena). Waits up to 3 s for a
+ * transaction with offsets of the group to end, then RETRY. */
 enum fate kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
     struct kafka_part *parts, size_t count, struct arena *arena, struct err *err) NODISCARD;
 /* Commits for a group without members. RETRY: it has some. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups: who is in them, where they stand, and where they shall begin. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "link/kafka_admin.h"
 #include "link/kafka_admin_ops.h"
+
+enum { UNSTABLE_WAIT_MS = 3000, UNSTABLE_PAUSE_MS = 7 };
 
 static enum fate
 no_room(struct err *err)
@@ -166,9 +170,9 @@ read_offsets(const rd_kafka_topic_partition_list_t *list, struct kafka_part *par
 	return kafka_parts_keep_metadata(parts, count, arena, err);
 }
 
-enum fate
-kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
-    struct kafka_part *parts, size_t count, struct arena *arena, struct err *err)
+static enum fate
+group_offsets_once(struct kafka_admin *admin, const char *group, struct kafka_part *parts,
+    size_t count, struct arena *arena, struct err *err)
 {
 	rd_kafka_topic_partition_list_t *list = kafka_list_new(parts, count);
 	rd_kafka_ListConsumerGroupOffsets_t *request =
@@ -200,6 +204,24 @@ kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
 	}
 	kafka_call_end(&call);
 	return fate;
+}
+
+/* A worker that is busy has a transaction open most of the time, each for milliseconds. */
+enum fate
+kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
+    struct kafka_part *parts, size_t count, struct arena *arena, struct err *err)
+{
+	int64_t until_ms = clock_mono_ms() + UNSTABLE_WAIT_MS;
+	enum fate fate;
+
+	for (;;) {
+		fate = group_offsets_once(admin, group, parts, count, arena, err);
+		if (fate != FATE_RETRY ||
+		    atoi(err->code) != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
+		    clock_mono_ms() >= until_ms)
+			return fate;
+		clock_sleep_ms(UNSTABLE_PAUSE_MS);
+	}
 }
 
 enum fate
