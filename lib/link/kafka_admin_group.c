@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups: who is in them, where they stand, and where they shall begin. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -206,6 +205,15 @@ group_offsets_once(struct kafka_admin *admin, const char *group, struct kafka_pa
 	return fate;
 }
 
+static bool
+is_unstable(const struct err *err)
+{
+	int64_t code = 0;
+
+	return slice_i64(slice_str(err->code), &code) &&
+	       code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT;
+}
+
 /* A worker that is busy has a transaction open most of the time, each for milliseconds. */
 enum fate
 kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
@@ -216,9 +224,7 @@ kafka_admin_group_offsets(struct kafka_admin *admin, const char *group,
 
 	for (;;) {
 		fate = group_offsets_once(admin, group, parts, count, arena, err);
-		if (fate != FATE_RETRY ||
-		    atoi(err->code) != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
-		    clock_mono_ms() >= until_ms)
+		if (fate != FATE_RETRY || !is_unstable(err) || clock_mono_ms() >= until_ms)
 			return fate;
 		clock_sleep_ms(UNSTABLE_PAUSE_MS);
 	}
