@@ -109,7 +109,7 @@ bench-http: install-deps $(OUT)/tests/bench/http_server $(OUT)/tests/bench/curl_
 	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/http_bench.py
 bench-router: install-deps $(OUT)/tests/bench/decide $(CHSERVER) $(BIN)/sluice-router ## the router beside the engines it asks; exit 1 on a MISS (FIGURES="added point ...")
 	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/router.py $(FIGURES)
-lint: ## floors, foreign headers, banned calls, headers alone, format
+lint: | deps ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
 check: all unit golden lint ## unit, golden and lint: seconds, no servers
 test: install-deps ## everything: check, then real servers and independent clients
