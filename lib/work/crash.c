@@ -107,15 +107,21 @@ narrow(void)
 	return true;
 }
 
+/* The only record in hand, when it was suspected before: one that never was may have aborted
+ * the worker by chance, and is the first of new suspects. */
 static const struct range *
 lone(void)
 {
+	const struct range *one = NULL, *before;
+
 	if (records(note->hand, note->hand_count) != 1)
 		return NULL;
-	for (uint32_t i = 0; i < note->hand_count; i++)
+	for (uint32_t i = 0; i < note->hand_count && !one; i++)
 		if (note->hand[i].first == note->hand[i].last)
-			return &note->hand[i];
-	return NULL;
+			one = &note->hand[i];
+	must(one);
+	before = find(note->suspects, note->suspect_count, one->topic, one->partition);
+	return before && before->first <= one->first && one->last <= before->last ? one : NULL;
 }
 
 static void
@@ -279,7 +285,7 @@ crash_guilty(const char *topic, int32_t partition, int64_t offset)
 }
 
 void
-crash_keep(const struct crash_place *mine, size_t count)
+crash_keep(const struct kafka_part *mine, size_t count)
 {
 	for (uint32_t i = note ? note->suspect_count : 0; i-- > 0;) {
 		const struct range *suspect = &note->suspects[i];

@@ -5,14 +5,17 @@
  * $RUNTIME_DIRECTORY/MEMBER.crash; losing it costs nothing, and without that folder there is
  * no note. Only the handler of SIGABRT, SIGSEGV, SIGBUS, SIGFPE and SIGILL marks it (kill -9
  * and the OOM killer do not). After CRASH_ABORTS aborts with common offsets in hand, those are
- * taken one at a time; one that aborts alone is guilty, and its next reader makes a dead
- * letter of class crash of it. One note a process; all calls from its one working thread. */
+ * taken one at a time; one of them that aborts alone is guilty, and its next reader makes a
+ * dead letter of class crash of it. One note a process; all calls from its one working thread.
+ */
 #ifndef WORK_CRASH_H
 #define WORK_CRASH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "link/kafka.h"
 
 enum { CRASH_ABORTS = 3, CRASH_PARTS_MAX = 128, CRASH_GUILTY_MAX = 16 };
 
@@ -37,11 +40,7 @@ void crash_drop(void);
 bool crash_alone(void);
 bool crash_guilty(const char *topic, int32_t partition, int64_t offset);
 
-/* Suspects in partitions that are another's now are forgotten: end with topic NULL. */
-struct crash_place {
-	const char *topic;
-	int32_t partition;
-};
-void crash_keep(const struct crash_place *mine, size_t count);
+/* Suspects in partitions that are not among these are another's now, and forgotten. */
+void crash_keep(const struct kafka_part *mine, size_t count);
 
 #endif

@@ -151,16 +151,6 @@ parts_start(struct loop *loop, struct kafka_part *parts, size_t count, struct er
 	return fate;
 }
 
-static void
-suspects_keep(const struct kafka_part *parts, size_t count)
-{
-	struct crash_place places[LEDGER_PARTITIONS_MAX] = { 0 };
-
-	for (size_t i = 0; i < count; i++)
-		places[i] = (struct crash_place){ parts[i].topic, parts[i].partition };
-	crash_keep(places, count);
-}
-
 enum fate
 loop_on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
 {
@@ -176,7 +166,7 @@ loop_on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *er
 			    "bootstrap",
 			    loop->d->work->group, parts[i].topic, parts[i].partition);
 	fate = parts_start(loop, parts, count, err);
-	suspects_keep(parts, count);
+	crash_keep(parts, count);
 	if (fate == FATE_DONE) {
 		metric_set(&deliver_metrics[M_PARTITIONS], (int64_t)count);
 		loop->paused = false;

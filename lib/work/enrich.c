@@ -124,16 +124,6 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 	never("unknown verdict");
 }
 
-static void
-suspects_keep(const struct kafka_part *parts, size_t count)
-{
-	struct crash_place places[ENRICH_PARTITIONS_MAX] = { 0 };
-
-	for (size_t i = 0; i < count; i++)
-		places[i] = (struct crash_place){ parts[i].topic, parts[i].partition };
-	crash_keep(places, count);
-}
-
 /* Until Postgres is asked again, commits say what the last ones said. */
 static void
 worlds_remember(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
@@ -197,7 +187,7 @@ facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t co
 	for (size_t i = 0; i < fact_count; i++)
 		position_set(loop, facts[i].partition, facts[i].offset);
 	worlds_remember(loop, facts, fact_count);
-	suspects_keep(facts, fact_count);
+	crash_keep(facts, fact_count);
 }
 
 static enum fate

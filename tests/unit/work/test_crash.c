@@ -157,9 +157,40 @@ other_offsets_begin_anew(void **state)
 }
 
 static void
+a_stranger_aborts(int offset)
+{
+	CLAIM(crash_alone());
+	crash_take("t", 0, offset);
+	abort();
+}
+
+static void
+the_stranger_is_suspected_alone(int offset)
+{
+	CLAIM(!crash_guilty("t", 0, offset) && !crash_alone());
+	crash_take("t", 0, offset);
+	crash_done("t", 0, offset + 1);
+}
+
+/* One that was never suspected is not guilty for being alone in hand. */
+static void
+a_lone_stranger_is_not_guilty(void **state)
+{
+	(void)state;
+	for (int offset = 299; offset <= 310; offset += 11) {
+		for (int n = 0; n < CRASH_ABORTS; n++)
+			assert_int_equal(child(other_batch_aborts, 300), SIGABRT);
+		assert_int_equal(child(a_stranger_aborts, offset), SIGABRT);
+		assert_int_equal(child(the_stranger_is_suspected_alone, offset), 0);
+		assert_int_equal(child(all_is_well, 0), 0);
+	}
+}
+
+static void
 suspects_go_to_another(int arg)
 {
-	static const struct crash_place mine[] = { { "t", 1 }, { "u", 0 } };
+	static const struct kafka_part mine[] = { { .topic = "t", .partition = 1 },
+		{ .topic = "u" } };
 
 	(void)arg;
 	CLAIM(crash_alone());
@@ -203,6 +234,8 @@ main(void)
 		    kill_9_and_an_end_are_no_aborts, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(
 		    other_offsets_begin_anew, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(
+		    a_lone_stranger_is_not_guilty, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(
 		    what_is_anothers_is_forgotten, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(
