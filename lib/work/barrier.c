@@ -140,8 +140,7 @@ forget(struct barrier *b)
 static enum fate
 slot_read(struct barrier *b, uint64_t *ret_lsn, struct err *err)
 {
-	const char *name = connector_setting(&b->survey->connector, "slot.name");
-	struct slice param = slice_str(name ? name : "debezium");
+	struct slice param = slice_str(connector_slot(&b->survey->connector));
 	struct pg_result result = { 0 };
 	char timeline[sizeof b->timeline] = "";
 	enum fate fate = pg_query(b->survey->pg,

@@ -45,6 +45,14 @@ connector_setting(const struct connector *c, const char *name)
 	return NULL;
 }
 
+const char *
+connector_slot(const struct connector *connector)
+{
+	const char *name = connector_setting(connector, "slot.name");
+
+	return name ? name : "debezium";
+}
+
 void
 connector_json(const struct connector *c, struct buf *out)
 {

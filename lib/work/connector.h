@@ -27,6 +27,8 @@ enum fate connector_live(const struct connector *connector, struct http_client *
 
 /* A setting's text, or NULL. */
 const char *connector_setting(const struct connector *connector, const char *name);
+/* Of the replication slot: slot.name, or Debezium's default. */
+const char *connector_slot(const struct connector *connector);
 /* The configuration as Connect takes it: a JSON object of texts. */
 void connector_json(const struct connector *connector, struct buf *out);
 

@@ -150,7 +150,7 @@ enrich_start_refresh(struct enrich_loop *loop, struct err *err)
 enum fate
 enrich_start_slot(struct enrich_loop *loop, struct err *err)
 {
-	const char *file = loop->work->pipeline->connector_file, *name;
+	const char *file = loop->work->pipeline->connector_file;
 	struct connector connector = { 0 };
 	enum fate fate;
 
@@ -159,8 +159,7 @@ enrich_start_slot(struct enrich_loop *loop, struct err *err)
 	fate = connector_read(file, &connector, err);
 	if (fate != FATE_DONE)
 		return fate;
-	name = connector_setting(&connector, "slot.name");
-	loop->slot = strdup(name ? name : "debezium");
+	loop->slot = strdup(connector_slot(&connector));
 	must(loop->slot);
 	connector_finish(&connector);
 	return FATE_DONE;

@@ -360,8 +360,7 @@ slot_ask(struct pg *pg, const char *slot, char *ret, size_t size, struct err *er
 enum fate
 lint_slot(const struct lint_input *in, struct pg *pg, struct lint *lint, struct err *err)
 {
-	const char *name = connector_setting(in->connector, "slot.name");
-	const char *slot = name ? name : "debezium";
+	const char *slot = connector_slot(in->connector);
 	struct lint_place place = lint_setting_place(in->connector, "slot.name");
 	int64_t until_ms = clock_mono_ms() + MOVE_MS;
 	char first[40], now[40];

@@ -22,9 +22,9 @@ enum memory_use {
 	MEMORY_HAND,  /* leaderboard, http: bytes of the records in hand */
 };
 
-/* memory_max 0: no budget, the answer is otherwise; else the smaller of the two. */
 /* The memory_max that leaves so much for it. */
 int64_t memory_wanted(enum memory_use use, int64_t bytes);
+/* memory_max 0: no budget, the answer is otherwise; else the smaller of the two. */
 int64_t memory_share(int64_t memory_max, enum memory_use use, int64_t otherwise);
 
 #endif

@@ -285,8 +285,7 @@ enum fate
 survey_slot(struct survey *s, bool *ret_active, struct buf *ret_wal_level, struct buf *ret_lsn,
     struct err *err)
 {
-	const char *slot = connector_setting(&s->connector, "slot.name");
-	struct slice param = slice_str(slot ? slot : "debezium");
+	struct slice param = slice_str(connector_slot(&s->connector));
 	struct pg_result result = { 0 };
 	enum fate fate = pg_query(s->pg,
 	    &(struct pg_query){
