@@ -79,9 +79,8 @@ wait_begin(struct statement *s)
 	if (r->waiting)
 		r->waiting->waiting = &s->next_waiting;
 	r->waiting = s;
-	if (s->token_due.at_us == 0)
-		loop_timer_set(r->loop, &s->token_due,
-		    s->began_us + r->registry->server.token_wait_ms * 1000);
+	loop_timer_set(
+	    r->loop, &s->token_due, s->began_us + r->registry->server.token_wait_ms * 1000);
 	router_fresh_hurry(r->fresh);
 }
 
@@ -106,9 +105,10 @@ statements_moved(struct router *router)
 		list->waiting = &list;
 	for (; list; list = next) {
 		next = list->next_waiting;
-		list->waiting = NULL;
 		if (next)
 			next->waiting = &next;
+		list->waiting = NULL;
+		loop_timer_clear(router->loop, &list->token_due);
 		route(list);
 	}
 }

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statements over a scripted engine: what depends on the moment, which real servers do not
+ * keep. The way in is HTTP; how far the replica is is said here. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "engine/engine_ops.h"
+#include "router/ops.h"
+
+enum { TURNS = 3000, TURN_MS = 10 };
+
+static const char config[] =
+    "server: {anonymous: reader, token_wait: 300ms}\n"
+    "engines:\n"
+    "  clickhouse: {kind: clickhouse, url: \"%s\"}\n"
+    "tables:\n"
+    "  t: {columns: {id: bigint}, key: id, engines: {clickhouse: x.t}, replicas: clickhouse}\n"
+    "  g: {columns: {id: bigint}, key: id, engines: {clickhouse: x.g},\n"
+    "      policies: {reader: {filter: \"id > 0\"}}}\n"
+    "roles: {reader: {}, other: {}}\n";
+
+/* --- freshness, in the place of fresh.c --- */
+
+static uint64_t replica_lsn;
+static const struct read_token history = { .system = 1, .timeline = 1 };
+
+enum fate
+router_fresh_open(const struct registry *registry, struct loop *loop, struct loop_note *moved,
+    struct router_fresh **ret_fresh, struct err *err)
+{
+	(void)registry, (void)loop, (void)moved, (void)ret_fresh;
+	return err_set(err, FATE_HALT, "not here");
+}
+
+void
+router_fresh_close(struct router_fresh *fresh)
+{
+	(void)fresh;
+}
+
+void
+router_fresh_weather(struct router_fresh *fresh, const struct plan *plan, int64_t wall_ms,
+    struct weather *weather)
+{
+	(void)fresh, (void)plan, (void)wall_ms;
+	weather->engines[0].lag_ms = 0;
+	weather->engines[0].lsn = replica_lsn;
+}
+
+int64_t
+router_fresh_lag_ms(struct router_fresh *fresh, size_t engine, int64_t wall_ms)
+{
+	(void)fresh, (void)engine, (void)wall_ms;
+	return 0;
+}
+
+struct read_token
+router_fresh_token(struct router_fresh *fresh, uint64_t lsn)
+{
+	struct read_token token = history;
+
+	(void)fresh;
+	token.lsn = lsn;
+	return token;
+}
+
+bool
+router_fresh_knows(struct router_fresh *fresh, const struct read_token *token)
+{
+	(void)fresh;
+	return token->system == history.system && token->timeline == history.timeline;
+}
+
+void
+router_fresh_hurry(struct router_fresh *fresh)
+{
+	(void)fresh;
+}
+
+void
+router_fresh_trouble(struct router_fresh *fresh, size_t source, char *ret_text, size_t size)
+{
+	(void)fresh, (void)source;
+	(void)snprintf(ret_text, size, "%s", "");
+}
+
+void
+router_fresh_log(struct router_fresh *fresh)
+{
+	(void)fresh;
+}
+
+/* --- the world --- */
+
+struct world {
+	struct router router;
+	struct principal *who;
+	char audit[64];
+};
+
+/* The router over an engine that does as the script says. */
+static struct world *
+world_new(const char *script)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct router *r = &w->router;
+	struct httpd_loop_options http = {
+		.listen = "127.0.0.1:0", .asked = router_asked, .ctx = r
+	};
+	char text[1000];
+	struct err err = { 0 };
+	struct engine_state state;
+
+	assert_non_null(w);
+	(void)snprintf(text, sizeof text, config, script);
+	if (registry_parse("test.yaml", slice_str(text), &r->registry, &err) != FATE_DONE)
+		fail_msg("%s", err.what);
+	(void)snprintf(w->audit, sizeof w->audit, "/tmp/sluice_audit_XXXXXX");
+	assert_true(close(mkstemp(w->audit)) == 0);
+	assert_int_equal(router_audit_open(w->audit, &r->audit, &err), FATE_DONE);
+	assert_int_equal(loop_new(&r->loop, &err), FATE_DONE);
+	assert_int_equal(router_keys_open(r->registry, &r->keys, &err), FATE_DONE);
+	assert_int_equal(router_keys_find(r->keys, (struct slice){ 0 }, &w->who), CALLER_KNOWN);
+	assert_int_equal(engine_open_ops(&engine_fail, &r->registry->engines[0], NULL, r->loop,
+			     &r->engines[0], &err),
+	    FATE_DONE);
+	r->kept_end = &r->kept;
+	(void)snprintf(r->run, sizeof r->run, "%s", "0000000000000007");
+	arena_init(&r->arena, PLAN_ARENA);
+	r->measure = measure_new();
+	r->plans = plan_cache_new(r->registry, 10);
+	assert_int_equal(httpd_loop_open(r->loop, &http, &r->httpd, &err), FATE_DONE);
+	replica_lsn = 0;
+	do {
+		loop_run(r->loop, TURN_MS);
+		engine_state(r->engines[0], &state);
+	} while (state.down);
+	return w;
+}
+
+static void
+world_free(struct world *w)
+{
+	struct router *r = &w->router;
+
+	httpd_loop_close(r->httpd);
+	engine_close(r->engines[0]);
+	r->engines[0] = NULL;
+	statements_cancel_all(r);
+	assert_int_equal(r->statement_count, 0);
+	assert_true(r->results_bytes == 0);
+	plan_cache_free(r->plans);
+	measure_free(r->measure);
+	arena_finish(&r->arena);
+	router_audit_close(r->audit);
+	router_keys_close(r->keys);
+	loop_free(r->loop);
+	registry_free(r->registry);
+	(void)unlink(w->audit);
+	free(w);
+}
+
+static uint64_t
+asked(const struct world *w)
+{
+	struct engine_state state;
+
+	engine_state(w->router.engines[0], &state);
+	return state.asked;
+}
+
+static void
+turn(struct world *w, int64_t ms)
+{
+	int64_t until_ms = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < until_ms)
+		loop_run(w->router.loop, TURN_MS);
+}
+
+/* --- a client --- */
+
+static int
+say(struct world *w, const char *method, const char *path, const char *body)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons(httpd_loop_port(w->router.httpd)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[2000];
+	int len = snprintf(text, sizeof text,
+	    "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    method, path, strlen(body), body);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* Everything until the connection's end. */
+static char *
+hear(struct world *w, int fd)
+{
+	static char got[20000];
+	size_t len = 0;
+	ssize_t n = -1;
+
+	for (int i = 0; i < TURNS && n != 0; i++) {
+		loop_run(w->router.loop, TURN_MS);
+		while ((n = recv(fd, got + len, sizeof got - 1 - len, 0)) > 0)
+			len += (size_t)n;
+		assert_true(n == 0 || errno == EAGAIN);
+	}
+	(void)close(fd);
+	got[len] = '\0';
+	assert_true(n == 0);
+	return got;
+}
+
+static int
+ask_with_token(struct world *w, const char *more)
+{
+	struct read_token token = router_fresh_token(NULL, 10);
+	struct buf text = { 0 };
+	char body[400];
+
+	read_token_write(w->router.token_key, slice_str("anonymous"), &token, &text);
+	(void)snprintf(body, sizeof body,
+	    "{\"sql\": \"SELECT id FROM t\", \"read_token\": \"%s\"%s}", buf_str(&text), more);
+	buf_finish(&text);
+	return say(w, "POST", "/v1/query", body);
+}
+
+/* --- tests --- */
+
+/* The replica comes in time, and its query is still running when the wait would have ended:
+ * it is asked once. */
+static void
+test_a_wait_that_has_ended_does_not_end_again(void **state)
+{
+	struct world *w = world_new("rows=3 every_ms=250");
+	uint64_t before = asked(w);
+	int fd = ask_with_token(w, "");
+	const char *got;
+
+	(void)state;
+	turn(w, 50);
+	assert_int_equal(asked(w), before);
+	replica_lsn = 10;
+	statements_moved(&w->router);
+	got = hear(w, fd);
+	assert_non_null(strstr(got, "\"row_count\":3"));
+	assert_int_equal(asked(w), before + 1);
+	world_free(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_wait_that_has_ended_does_not_end_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
