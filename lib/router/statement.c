@@ -593,7 +593,16 @@ patience_over(void *ctx)
 {
 	struct statement *s = ctx;
 	struct httpd_exchange *x = s->x;
+	struct router_error error = { .status = 504,
+		.code = "TIMEOUT",
+		.message = "no replica came to what the read token stands for in time",
+		.sqlstate = "57014" };
 
+	if (!s->request.go_on && s->state == STATEMENT_WAITS) {
+		wait_end(s);
+		fail(s, &error);
+		return;
+	}
 	if (!s->request.go_on) {
 		if (s->query)
 			engine_cancel(s->query); /* its end answers */

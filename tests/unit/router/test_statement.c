@@ -267,11 +267,32 @@ test_a_wait_that_has_ended_does_not_end_again(void **state)
 	world_free(w);
 }
 
+/* Who waits no longer than this is told so also while it is a replica that is waited for. */
+static void
+test_on_timeout_cancel_ends_the_wait_for_a_replica(void **state)
+{
+	struct world *w = world_new("rows=1");
+	uint64_t before = asked(w);
+	const char *got;
+
+	(void)state;
+	got = hear(
+	    w, ask_with_token(w, ", \"wait_timeout\": \"50ms\", \"on_timeout\": \"cancel\""));
+	assert_non_null(strstr(got, "HTTP/1.1 504 "));
+	assert_non_null(strstr(got, "\"code\":\"TIMEOUT\""));
+	assert_null(w->router.waiting);
+	turn(w, 350); /* the wait for the replica would end */
+	assert_int_equal(asked(w), before);
+	assert_int_equal(w->router.statement_count, 0);
+	world_free(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_wait_that_has_ended_does_not_end_again),
+		cmocka_unit_test(test_on_timeout_cancel_ends_the_wait_for_a_replica),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
