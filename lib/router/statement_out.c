@@ -131,6 +131,8 @@ statement_tell(struct statement *s, const struct plan_column *columns, size_t co
 		answer_csv_names(columns, count, out);
 		break;
 	}
+	if (s->kept)
+		s->router->results_bytes += (int64_t)out->len;
 }
 
 /* --- rows --- */

@@ -287,12 +287,34 @@ test_on_timeout_cancel_ends_the_wait_for_a_replica(void **state)
 	world_free(w);
 }
 
+/* world_free() looks: what was counted for a kept answer and what is taken off is the same. */
+static void
+test_a_kept_answer_is_counted_whole(void **state)
+{
+	static const char *const formats[] = { "json", "ndjson", "csv" };
+	struct world *w = world_new("rows=3");
+	char body[200];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(body, sizeof body,
+		    "{\"sql\": \"SELECT id FROM g\", \"wait_timeout\": \"20s\", "
+		    "\"format\": \"%s\"}",
+		    formats[i]);
+		assert_non_null(
+		    strstr(hear(w, say(w, "POST", "/v1/query", body)), "HTTP/1.1 200 "));
+		assert_true(w->router.results_bytes == 0);
+	}
+	world_free(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_wait_that_has_ended_does_not_end_again),
 		cmocka_unit_test(test_on_timeout_cancel_ends_the_wait_for_a_replica),
+		cmocka_unit_test(test_a_kept_answer_is_counted_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
