@@ -345,6 +345,18 @@ character(struct slice sql, long offset)
 }
 
 /* Of governed tables nothing is repeated that the engine says: it may quote values. */
+static const char *
+hushed_message(const struct router_error *error)
+{
+	if (strcmp(error->code, "OUTCOME_UNKNOWN") == 0)
+		return "whether the engine did it is not known";
+	if (strcmp(error->code, "CANCELLED") == 0)
+		return "cancelled";
+	if (strcmp(error->code, "TIMEOUT") == 0)
+		return "it took longer than it may";
+	return "the engine refused the statement";
+}
+
 static void
 fail_of_engine(struct statement *s, const struct engine_end *end)
 {
@@ -362,10 +374,10 @@ fail_of_engine(struct statement *s, const struct engine_end *end)
 	} else if (stopped) {
 		error.status = s->cancelled ? 409 : 504;
 		error.code = s->cancelled ? "CANCELLED" : "TIMEOUT";
-	} else if (hushed) {
-		error.message = "the engine refused the statement";
 	}
-	if (!hushed && own_text)
+	if (hushed)
+		error.message = hushed_message(&error);
+	else if (own_text)
 		error.position = character(s->request.sql, end->position);
 	if (error.status == 503)
 		error.retry_after_s = 1;

@@ -308,6 +308,27 @@ test_a_kept_answer_is_counted_whole(void **state)
 	world_free(w);
 }
 
+static void
+test_of_governed_tables_the_engine_s_words_stay_here(void **state)
+{
+	static const struct {
+		const char *script, *code;
+	} ends[] = { { "end=reject code=57014", "TIMEOUT" },
+		{ "end=reject code=22012", "STATEMENT_FAILED" },
+		{ "end=halt code=XX000", "ENGINE_FAILED" } };
+	const char *got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		struct world *w = world_new(ends[i].script);
+
+		got = hear(w, say(w, "POST", "/v1/query", "{\"sql\": \"SELECT id FROM g\"}"));
+		assert_non_null(strstr(got, ends[i].code));
+		assert_null(strstr(got, "script"));
+		world_free(w);
+	}
+}
+
 int
 main(void)
 {
@@ -315,6 +336,7 @@ main(void)
 		cmocka_unit_test(test_a_wait_that_has_ended_does_not_end_again),
 		cmocka_unit_test(test_on_timeout_cancel_ends_the_wait_for_a_replica),
 		cmocka_unit_test(test_a_kept_answer_is_counted_whole),
+		cmocka_unit_test(test_of_governed_tables_the_engine_s_words_stay_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
