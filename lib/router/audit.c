@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "wire/digest.h"
 #include "wire/json.h"
 
 struct router_audit {
@@ -90,13 +91,13 @@ line_write(const struct audit_line *l, struct buf *out)
 
 	digest_hex(&digest, hex);
 	buf_printf(out, "{\"at_ms\":%" PRId64 ",\"id\":\"%s\",\"principal\":", wall_ms, l->id);
-	json_quote(out, slice_str(l->who->name));
+	json_quote(out, slice_str(l->who));
 	buf_cstr(out, ",\"role\":");
-	json_quote(out, slice_str(l->who->role->name));
+	json_quote(out, slice_str(l->role));
 	buf_printf(out, ",\"sql_sha256\":\"%s\"", hex);
 	if (l->plan && l->plan->tables) {
 		list_tables(l->plan, out);
-		list_masked(l->plan, l->who->role->name, out);
+		list_masked(l->plan, l->role, out);
 	}
 	if (l->engine) {
 		buf_cstr(out, ",\"engine\":");

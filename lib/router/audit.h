@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* audit.h -- the record of who asked what: one JSON line a statement, appended and
- * never dropped.
+/* audit.h -- the record of who asked what: one JSON line a statement, appended, and none
+ * left out but what the disk does not take.
  *
  * A write and a governed read are written down before they begin and again when they have
  * ended; what cannot be written down does not begin. Every other statement has its line
- * before its answer is finished. A line that the disk took in part is ended before the
- * next one. The text of a statement is kept as its SHA-256. */
+ * before its answer is finished; when that cannot be written it is answered all the same
+ * and the line is missing: sluice_router_audit_failures_total counts those. A line that
+ * the disk took in part is ended before the next one. The text of a statement is kept as
+ * its SHA-256. */
 #ifndef ROUTER_AUDIT_H
 #define ROUTER_AUDIT_H
 
 #include "engine/plan.h"
-#include "router/key.h"
 
 struct router_audit;
 
 struct audit_line {
-	const struct principal *who;
+	const char *who, *role; /* role: by which it was planned */
 	const char *id;
 	struct slice sql;
 	const struct plan *plan; /* NULL: none was made */

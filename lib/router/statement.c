@@ -169,7 +169,8 @@ static enum fate
 audit(struct statement *s, const char *outcome, struct err *err)
 {
 	struct router *r = s->router;
-	struct audit_line line = { .who = s->who,
+	struct audit_line line = { .who = s->who->name,
+		.role = s->role->name,
 		.id = s->id,
 		.sql = s->request.sql,
 		.plan = s->plan,
@@ -635,7 +636,7 @@ static void
 take_plan(struct statement *s)
 {
 	/* parameters are texts whose types Postgres finds from where they stand */
-	struct plan_request request = { .sql = s->request.sql, .role = s->who->role };
+	struct plan_request request = { .sql = s->request.sql, .role = s->role };
 
 	s->plan = plan_cache_take(s->router->plans, &request, &s->router->arena);
 }
@@ -687,6 +688,7 @@ statement_new(struct router *router, struct httpd_exchange *x, struct principal 
 	must(s);
 	s->router = router;
 	s->who = who;
+	s->role = who->role;
 	s->x = x;
 	s->request = *request;
 	s->kept = request->wait_ms >= 0;

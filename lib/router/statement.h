@@ -29,6 +29,7 @@ enum statement_state { STATEMENT_WAITS, STATEMENT_RUNS, STATEMENT_ANSWERED, STAT
 struct statement {
 	struct router *router;
 	struct principal *who;
+	const struct registry_role *role; /* by which it was planned; who's may have changed */
 	char id[STATEMENT_ID_SIZE];
 	enum statement_state state;
 	struct router_request request;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "engine/engine_ops.h"
 #include "router/ops.h"
+#include "work/lines.h"
 
 enum { TURNS = 3000, TURN_MS = 10 };
 
@@ -329,6 +330,28 @@ test_of_governed_tables_the_engine_s_words_stay_here(void **state)
 	}
 }
 
+/* The keys are read again while it runs: what it was allowed by is what stands on record. */
+static void
+test_the_record_names_the_role_of_the_beginning(void **state)
+{
+	struct world *w = world_new("rows=2 every_ms=100");
+	int fd = say(w, "POST", "/v1/query", "{\"sql\": \"SELECT id FROM g\"}");
+	struct buf text = { 0 };
+	struct err err;
+
+	(void)state;
+	turn(w, 50);
+	w->who->role = registry_role(w->router.registry, "other");
+	assert_non_null(strstr(hear(w, fd), "HTTP/1.1 200 "));
+	assert_int_equal(file_read(w->audit, &text, &err), FATE_DONE);
+	assert_non_null(strstr(buf_str(&text), "\"outcome\":\"begins\""));
+	assert_non_null(strstr(buf_str(&text), "\"outcome\":\"answered\""));
+	assert_non_null(strstr(buf_str(&text), "\"role\":\"reader\""));
+	assert_null(strstr(buf_str(&text), "\"role\":\"other\""));
+	buf_finish(&text);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -337,6 +360,7 @@ main(void)
 		cmocka_unit_test(test_on_timeout_cancel_ends_the_wait_for_a_replica),
 		cmocka_unit_test(test_a_kept_answer_is_counted_whole),
 		cmocka_unit_test(test_of_governed_tables_the_engine_s_words_stay_here),
+		cmocka_unit_test(test_the_record_names_the_role_of_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
