@@ -9,7 +9,7 @@
 #include "base/must.h"
 #include "engine/engine_ops.h"
 
-enum { SPARE_MAX = 64 };
+enum { SPARE_MAX = 64, LINE_AGAIN_MS = 20 };
 
 struct engine {
 	const struct engine_ops *ops;
@@ -19,6 +19,7 @@ struct engine {
 	void *self;
 	struct engine_query *running, **running_end; /* the probe is none of them */
 	struct engine_query *line, **line_end;
+	struct loop_timer line_due; /* set when the driver had no room for its first */
 	unsigned under_way, waiting;
 	struct engine_query *spare; /* ended ones, to be used again */
 	unsigned spare_count;
@@ -153,12 +154,21 @@ breaker_lets(struct engine *e, bool *ret_trial)
 static void query_due(void *ctx);
 static void query_resume(void *ctx);
 
+/* What start() says of itself, not of the engine: the query waits. */
+static bool
+no_room(enum fate fate, const struct err *err)
+{
+	return fate == FATE_RETRY && strcmp(err->code, "53300") == 0;
+}
+
 static enum fate
 query_start(struct engine_query *q, bool waited, struct err *err)
 {
 	struct engine *e = q->engine;
 	enum fate fate = e->ops->start(e->self, q, err);
 
+	if (no_room(fate, err))
+		return fate;
 	if (fate != FATE_DONE) {
 		(void)snprintf(e->trouble, sizeof e->trouble, "%.119s", err->what);
 		breaker_judge(e, q->trial, true, false);
@@ -167,6 +177,7 @@ query_start(struct engine_query *q, bool waited, struct err *err)
 	q->started = true;
 	q->idle_us = waited ? clock_mono_us() - q->began_us : 0;
 	e->under_way++;
+	link_out(q);
 	link_in(q, &e->running_end);
 	return FATE_DONE;
 }
@@ -244,12 +255,23 @@ line_move(struct engine *e)
 	while (e->line && e->under_way < e->options.pool_max && !e->closing) {
 		struct engine_query *q = e->line;
 		struct err err;
+		enum fate fate = query_start(q, true, &err);
 
-		link_out(q);
+		if (no_room(fate, &err)) {
+			loop_timer_set(
+			    e->loop, &e->line_due, clock_mono_us() + LINE_AGAIN_MS * 1000);
+			return;
+		}
 		e->waiting--;
-		if (query_start(q, true, &err) != FATE_DONE)
+		if (fate != FATE_DONE)
 			end_unheard(q, &err);
 	}
+}
+
+static void
+line_due(void *ctx)
+{
+	line_move(ctx);
 }
 
 static void
@@ -400,8 +422,9 @@ enum fate
 engine_ask(struct engine *engine, const struct engine_ask *ask, struct engine_query **ret_query,
     struct err *err)
 {
-	bool room = engine->under_way < engine->options.pool_max, trial;
+	bool room = engine->under_way < engine->options.pool_max && !engine->line, trial;
 	struct engine_query *q;
+	struct err why;
 	enum fate fate = FATE_DONE;
 
 	must(!engine->closing);
@@ -418,13 +441,16 @@ engine_ask(struct engine *engine, const struct engine_ask *ask, struct engine_qu
 	q->due.ctx = q->resume.ctx = q;
 	engine->asked++;
 	engine->trial = engine->trial || trial;
-	if (room) {
-		fate = query_start(q, false, err);
-	} else {
+	if (room)
+		fate = query_start(q, false, &why);
+	if (!room || no_room(fate, &why)) {
 		link_in(q, &engine->line_end);
 		engine->waiting++;
-	}
-	if (fate != FATE_DONE) {
+		if (room)
+			loop_timer_set(engine->loop, &engine->line_due,
+			    clock_mono_us() + LINE_AGAIN_MS * 1000);
+	} else if (fate != FATE_DONE) {
+		*err = why;
 		engine->failed++;
 		query_free(q);
 		return fate;
@@ -550,8 +576,8 @@ engine_open_ops(const struct engine_ops *ops, const struct registry_engine *conf
 		free(e);
 		return fate;
 	}
-	e->probe_due.due = probe_due;
-	e->probe_due.ctx = e;
+	e->line_due = (struct loop_timer){ .due = line_due, .ctx = e };
+	e->probe_due = (struct loop_timer){ .due = probe_due, .ctx = e };
 	loop_timer_set(loop, &e->probe_due, 1);
 	*ret_engine = e;
 	return FATE_DONE;
@@ -576,6 +602,7 @@ engine_close(struct engine *engine)
 		return;
 	engine->closing = true;
 	loop_timer_clear(engine->loop, &engine->probe_due);
+	loop_timer_clear(engine->loop, &engine->line_due);
 	while (engine->line) {
 		loop_timer_clear(engine->loop, &engine->line->due);
 		engine->line->cancelled = true;

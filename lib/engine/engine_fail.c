@@ -8,7 +8,7 @@
 #include "engine/engine_ops.h"
 
 struct script {
-	uint64_t rows, every_ms, times;
+	uint64_t rows, every_ms, times, room;
 	bool hang, cancel_ignored;
 	enum fate start, end, probe;
 	char code[ERR_CODE_SIZE];
@@ -67,6 +67,7 @@ script_read(const char *text)
 		word_number(word, "rows=", &s.rows);
 		word_number(word, "every_ms=", &s.every_ms);
 		word_number(word, "times=", &s.times);
+		word_number(word, "room=", &s.room);
 		word_fate(word, "start=", &s.start);
 		word_fate(word, "end=", &s.end);
 		word_fate(word, "probe=", &s.probe);
@@ -165,6 +166,8 @@ fail_start(void *self, struct engine_query *query, struct err *err)
 	enum fate fate = probe ? f->script.probe : well ? FATE_DONE : f->script.start;
 	struct play *p;
 
+	if (!probe && f->script.room && f->under_way >= f->script.room)
+		return err_code(err, FATE_RETRY, "53300", "fail: no room");
 	f->asked += !probe;
 	if (fate != FATE_DONE)
 		return err_code(err, fate, f->script.code, "fail: does not start");

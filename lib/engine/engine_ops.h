@@ -38,7 +38,8 @@ struct engine_ops {
 	    unsigned pool_max, void **ret_self, struct err *err);
 	/* No query is under way. */
 	void (*close)(void *self);
-	/* Begins; there are fewer than pool_max under way. RETRY or HALT: it did not begin.
+	/* Begins; there are fewer than pool_max under way. RETRY or HALT: it did not begin;
+	 * RETRY with 53300: the driver has no room just now, and it waits in the line.
 	 * May be called inside engine_ended(), so whatever the ended one held is free then. */
 	enum fate (*start)(void *self, struct engine_query *query, struct err *err);
 	/* Goes on reading after row() said false; rows and the end may come inside. */
@@ -76,8 +77,9 @@ const struct engine_ops *engine_ops_of(enum engine_kind kind);
 
 /* For tests. The first answers nothing; the second what config->url says, words between
  * spaces: rows=N every_ms=N (between rows) hang (no end) | end=FATE code=SQLSTATE,
- * start=FATE, cancel=ignored, probe=FATE, times=N (from the N-th ask on all is well). A row
- * has its number, from 1, in each column of the ask, or in one column "n". */
+ * start=FATE, room=N (it refuses with 53300 while N are under way), cancel=ignored, probe=FATE,
+ * times=N (from the N-th ask on all is well). A row has its number, from 1, in each column of
+ * the ask, or in one column "n". */
 extern const struct engine_ops engine_null, engine_fail;
 
 /* As engine_open() with the driver given. */

@@ -36,8 +36,10 @@ struct http_loop {
 	struct loop_timer settle;  /* set when there is something to settle */
 	bool inside;               /* libcurl */
 	bool unsettled;            /* some stream waits for settle() */
+	/* Twice connection_max: all may be cancelled in one turn of libcurl, which lets go of
+	 * them after it, and others be sent in it. */
 	struct http_stream *streams, *free;
-	size_t made, count;
+	size_t made, count; /* count: neither ended nor cancelled */
 	struct socket_watch *sockets;
 };
 
@@ -179,7 +181,6 @@ static void
 give_back(struct http_stream *s)
 {
 	s->state = IDLE;
-	s->client->count--;
 	s->next = s->client->free;
 	s->client->free = s;
 }
@@ -194,7 +195,8 @@ end_stream(struct http_stream *s, CURLcode code)
 	if (s->state == UNDER_WAY && code == CURLE_OK)
 		give_head(s);
 	if (s->state == UNDER_WAY) {
-		s->state = IDLE; /* a cancel in end() has nothing to do */
+		s->state = IDLE;    /* a cancel in end() has nothing to do */
+		s->client->count--; /* and what is sent in it finds room */
 		s->reader->end(s->ctx, &s->t.response, &err);
 	}
 	give_back(s);
@@ -266,7 +268,7 @@ http_loop_new(const struct http_options *options, struct loop *loop,
 		return FATE_HALT;
 	}
 	max = c->settings.o.connection_max;
-	c->streams = calloc(max, sizeof *c->streams);
+	c->streams = calloc(2 * max, sizeof *c->streams);
 	c->curl = curl_multi_init();
 	must(c->streams && c->curl);
 	(void)curl_multi_setopt(c->curl, CURLMOPT_MAXCONNECTS, (long)max);
@@ -309,9 +311,13 @@ stream_take(struct http_loop *c, struct http_stream **ret_stream, struct err *er
 	struct http_stream *s = c->free;
 	enum fate fate;
 
+	if (c->count >= c->settings.o.connection_max)
+		return err_code(
+		    err, FATE_RETRY, "53300", "http: %zu requests are under way", c->count);
 	if (s) {
 		c->free = s->next;
-	} else if (c->made < c->settings.o.connection_max) {
+	} else {
+		must(c->made < 2 * c->settings.o.connection_max);
 		s = &c->streams[c->made];
 		fate = http_transfer_init(&s->t, &c->settings, err);
 		if (fate != FATE_DONE)
@@ -320,8 +326,6 @@ stream_take(struct http_loop *c, struct http_stream **ret_stream, struct err *er
 		must(curl_easy_setopt(s->t.easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 		     curl_easy_setopt(s->t.easy, CURLOPT_WRITEDATA, s) == CURLE_OK);
 		c->made++;
-	} else {
-		return err_set(err, FATE_RETRY, "http: %zu requests are under way", c->count);
 	}
 	*ret_stream = s;
 	return FATE_DONE;
@@ -337,7 +341,6 @@ http_loop_send(struct http_loop *client, const struct http_request *request,
 
 	if (fate != FATE_DONE)
 		return fate;
-	client->count++;
 	fate = http_transfer_prepare(&s->t, request, err);
 	if (fate != FATE_DONE) {
 		give_back(s);
@@ -347,6 +350,7 @@ http_loop_send(struct http_loop *client, const struct http_request *request,
 	s->ctx = ctx;
 	s->headed = s->paused = s->resume = false;
 	s->state = WAITING;
+	client->count++;
 	settle_soon(client);
 	*ret_stream = s;
 	return FATE_DONE;
@@ -363,12 +367,13 @@ http_stream_more(struct http_stream *stream)
 void
 http_stream_cancel(struct http_stream *stream)
 {
+	if (stream->state == IDLE || stream->state == CANCELLED)
+		return;
+	stream->client->count--;
 	if (stream->state == WAITING) {
 		give_back(stream);
 		return;
 	}
-	if (stream->state != UNDER_WAY)
-		return;
 	stream->state = CANCELLED;
 	if (stream->client->inside)
 		settle_soon(stream->client);

@@ -33,8 +33,9 @@ enum fate http_loop_new(const struct http_options *options, struct loop *loop,
     struct http_loop **ret_client, struct err *err) NODISCARD;
 void http_loop_free(struct http_loop *client); /* cancels all; accepts NULL */
 
-/* RETRY: connection_max requests are under way. HALT: not a request. The struct itself is
- * not kept. */
+/* RETRY (53300): connection_max requests are under way; one that ends or is cancelled is
+ * none of them from then on, inside its end() too. HALT: not a request. The struct itself
+ * is not kept. */
 enum fate http_loop_send(struct http_loop *client, const struct http_request *request,
     const struct http_stream_reader *reader, void *ctx, struct http_stream **ret_stream,
     struct err *err) NODISCARD;

@@ -19,6 +19,8 @@ import psycopg
 import pytest
 import redis
 
+from clickhouse_server import Server
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ASK = ROOT / os.environ.get("SLUICE_ENGINE_ASK", "build/gcc/tests/golden/engine_ask")
 PG_BIN = pathlib.Path(os.environ.get("SLUICE_PG_BIN", "/usr/lib/postgresql/15/bin"))
@@ -601,3 +603,27 @@ def test_a_redis_that_hangs_dies_and_comes_back(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+# --- ClickHouse ---
+
+
+def test_clickhouse_with_a_full_pool_and_a_line(tmp_path):
+    """Each that ends or is cancelled leaves its place to the next in line, and none is refused for it."""
+    server = Server(tmp_path / "data")
+    try:
+        with asker(tmp_path, {"kind": "clickhouse", "url": f"http://127.0.0.1:{server.port}", "user": "default", "password": ""}, 16, 64) as a:
+            assert a.run("SELECT 7")[1] == [["7"]]
+            for i in range(64):
+                rows = "numbers(20000000)" if i % 4 == 3 else "numbers(3)"
+                a.tell(ask=f"q{i}", sql=f"SELECT number + {i}, sleep(0.05) FROM {rows}", cancel_after=2 if i % 4 == 3 else 0, deadline_ms=WAIT * 1000)
+            for i in range(64):
+                end = a.end(f"q{i}")
+                if i % 4 == 3:
+                    assert (end["end"], end["code"]) == ("retry", "57014"), (i, end)
+                else:
+                    assert end["end"] == "done" and a.rows(f"q{i}") == [[str(n + i), "0"] for n in range(3)], (i, end)
+            state = a.state()
+            assert state["failed"] == 0 and not state["breaker_open"] and state["under_way"] == state["waiting"] == 0, state
+    finally:
+        server.stop()

@@ -332,6 +332,31 @@ test_pool_and_line(void **state)
 }
 
 static void
+test_a_driver_without_room_lets_them_wait(void **state)
+{
+	struct engine *engine = opened(&engine_fail, "rows=1 hang room=1", 2, 8);
+	struct engine_state told;
+	struct seen s[8] = { { 0 } };
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(ask(engine, &s[i], 10000), FATE_DONE);
+	for (int i = 0; i < 8; i++) {
+		run_until(&s[i].rows, 1);
+		engine_state(engine, &told);
+		assert_int_equal(told.under_way, 1);
+		assert_int_equal(told.waiting, 7 - i);
+		assert_false(told.breaker_open);
+		engine_cancel(s[i].query);
+		run_until(&s[i].ends, 1);
+		assert_string_equal(s[i].err.code, "57014");
+	}
+	engine_state(engine, &told);
+	assert_int_equal(told.failed, 0);
+	engine_close(engine);
+}
+
+static void
 test_asking_inside_the_end(void **state)
 {
 	struct engine *engine = opened(&engine_fail, "rows=1", 1, 4);
@@ -485,6 +510,7 @@ main(void)
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_an_engine_that_ignores_cancels),
 		cmocka_unit_test(test_pool_and_line),
+		cmocka_unit_test(test_a_driver_without_room_lets_them_wait),
 		cmocka_unit_test(test_asking_inside_the_end),
 		cmocka_unit_test(test_breaker),
 		cmocka_unit_test(test_statements_do_not_open_the_breaker),

@@ -102,9 +102,18 @@ struct seen {
 	size_t pause_every, cancel_at, last_pause;
 	bool paused, more_inside;
 	struct seen *starts, *cancels; /* from inside its body() */
+	struct seen *follows;          /* sent when it is over: in end() or after a cancel */
 };
 
 static void go(struct seen *s, const char *url, const struct slice *body);
+
+static void
+follow(struct seen *s)
+{
+	if (s->follows)
+		go(s->follows, "/echo", &SLICE("next"));
+	s->follows = NULL;
+}
 
 static void
 see_head(void *ctx, const struct http_response *response)
@@ -135,8 +144,10 @@ see_body(void *ctx, struct slice bytes)
 		http_stream_cancel(s->cancels->stream);
 		s->cancels = NULL;
 	}
-	if (s->cancel_at && s->body.len >= s->cancel_at)
+	if (s->cancel_at && s->body.len >= s->cancel_at) {
 		http_stream_cancel(s->stream);
+		follow(s);
+	}
 	if (s->pause_every && s->body.len - s->last_pause >= s->pause_every) {
 		s->last_pause = s->body.len;
 		if (s->more_inside)
@@ -157,6 +168,8 @@ see_end(void *ctx, const struct http_response *response, const struct err *err)
 	s->unknown = response->outcome_unknown;
 	assert_int_equal(err->what[0] == 0, response->fate == FATE_DONE);
 	http_stream_cancel(s->stream); /* has nothing left to do */
+	follow(s);
+	assert_int_equal(s->fate, response->fate); /* what is sent here leaves it alone */
 }
 
 static const struct http_stream_reader reader = { see_head, see_body, see_end };
@@ -366,6 +379,32 @@ test_bounds(void **state)
 	world_end(&w);
 }
 
+static void
+test_what_has_ended_leaves_its_place(void **state)
+{
+	struct world w = world((struct http_options){ .connection_max = 1 });
+	struct seen last = { .client = w.client },
+		    second = { .client = w.client, .cancel_at = 1, .follows = &last },
+		    first = { .client = w.client, .follows = &second };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		go(&first, "/echo", &SLICE("x"));
+		run(&w, &first);
+		run(&w, &last);
+		assert_int_equal(second.ends, 0);
+		assert_int_equal(http_loop_count(w.client), 0);
+		assert_string_equal(buf_str(&last.body), "next");
+		buf_finish(&first.body);
+		buf_finish(&second.body);
+		buf_finish(&last.body);
+		last = (struct seen){ .client = w.client };
+		second = (struct seen){ .client = w.client, .cancel_at = 1, .follows = &last };
+		first = (struct seen){ .client = w.client, .follows = &second };
+	}
+	world_end(&w);
+}
+
 /* Answers everything with a head that promises 100 bytes, 50 of them, and the end. */
 static int
 breaking(unsigned *ret_port)
@@ -448,6 +487,7 @@ main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_sends_from_inside),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_what_has_ended_leaves_its_place),
 		cmocka_unit_test(test_breaks_off),
 		cmocka_unit_test(test_freed_under_way),
 	};
