@@ -147,9 +147,20 @@ SEES = [
 ]
 
 
+NOT_ROUTED = {"ENGINE_CANNOT"}  # the router's own refusal of an engine that is asked for
+
+
 def as_seen(sql):
     """The same statement over a table that holds what the analyst may see; the oracle."""
     return re.sub(r"\bcustomers\b", "customers_seen", sql)
+
+
+def unlike_the_seen(engine, answer):
+    """Is this no answer to what the table that is seen answers? An error tells of hidden rows as well as a
+    row does. ClickHouse may be refused by the router, but not fail once it is asked."""
+    if answer.status_code == 200:
+        return False
+    return engine != "clickhouse" or answer.json()["error"]["code"] not in NOT_ROUTED
 
 
 @pytest.mark.parametrize("who", ["ann", "bob"])
@@ -157,26 +168,19 @@ def test_nothing_shows_what_is_masked_or_filtered(router, who):
     """Whatever is asked, on whatever engine, the answer is that of a table which never held more."""
     compared, wrong = 0, []
     for sql in SEES:
-        aliased = re.search(r"AS customers\b|WITH customers\b", sql)
         with admin(router.name) as pg:
-            want = None
-            if not aliased:
-                try:
-                    want = sorted(map(str, map(tuple, (map(str, row) for row in pg.execute(
-                        "SELECT to_jsonb(q) FROM (" + as_seen(sql) + ") q")))))
-                except Exception as failure:
-                    want = failure
+            want = pg.execute("SELECT to_jsonb(q) FROM (" + as_seen(sql) + ") q").fetchall()
         for engine in ENGINES:
             router.ask(sql, who="alice", client=router.client, **({"engine": engine} if engine else {}))  # another's plan is there
             answer = router.ask(sql, who=who, client=router.client, **({"engine": engine} if engine else {}))
-            if re.search(r"SSN-1000\d\d(?!')", answer.text.replace(json.dumps(sql)[1:-1], "")) and "SSN-1000" not in sql:
+            if re.search(r"SSN-1000\d\d", answer.text.replace(json.dumps(sql)[1:-1], "")):
                 wrong.append((engine, sql, answer.text[:200]))
-            if answer.status_code == 200 and isinstance(want, list):
+            if unlike_the_seen(engine, answer):
+                wrong.append((engine, sql, answer.text[:200], "where the table that is seen gives rows"))
+            elif answer.status_code == 200:
                 compared += 1
                 if len(answer.json()["rows"]) != len(want):
                     wrong.append((engine, sql, "rows", len(answer.json()["rows"]), "instead of", len(want)))
-            elif answer.status_code >= 500:
-                wrong.append((engine, sql, answer.text[:200]))
     assert not wrong, "\n".join(map(str, wrong))
     assert compared > 2 * len(SEES)
 
@@ -184,13 +188,14 @@ def test_nothing_shows_what_is_masked_or_filtered(router, who):
 def test_answers_over_masks_are_those_of_the_masked_table(router):
     wrong, compared = [], 0
     for sql in SEES:
-        if re.search(r"WITH customers\b|row_to_json|SELECT c FROM|count\(c\.\*\)|\(c\)\.", sql):
-            continue
         for engine in ENGINES:
             force = {"engine": engine} if engine else {}
             seen = router.ask(sql, who="ann", client=router.client, **force)
             oracle = router.ask(as_seen(sql), who="ann", client=router.client, engine="postgres")
-            if seen.status_code != 200 or oracle.status_code != 200:
+            assert oracle.status_code == 200, (sql, oracle.text)
+            if unlike_the_seen(engine, seen):
+                wrong.append((engine, sql, seen.text[:200], "where the table that is seen gives rows"))
+            if seen.status_code != 200:
                 continue
             compared += 1
             ordered = "ORDER BY" in sql
