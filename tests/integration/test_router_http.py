@@ -91,6 +91,23 @@ def running(router, like):
                           "AND pid <> pg_backend_pid()", (router.name, like)).fetchone()[0]
 
 
+def waits_to_write(router, like):
+    """Does the query's backend wait until what it has written is read?"""
+    with admin() as pg:
+        return pg.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = 'active' AND query LIKE %s "
+                          "AND wait_event = 'ClientWrite'", (router.name, like)).fetchone()[0] == 1
+
+
+def stands_still(router, like):
+    """Whether the engine waits at every look for two seconds: what the router takes in, it has taken."""
+    deadline = time.monotonic() + 2
+    while waits_to_write(router, like):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.mark.parametrize("scenario", VTC, ids=lambda path: path.stem)
 def test_scenario(router, scenario):
     with others_are_served(router):
@@ -304,8 +321,9 @@ def test_a_reader_that_does_not_read_costs_no_memory(router):
     before = router.rss()
     with others_are_served(router):
         sock.sendall(request(router, {"sql": "SELECT a.id, b.name, c.name FROM users a, users b, users c", "engine": "postgres"}))
-        time.sleep(2)  # it would have read hundreds of MB by now
+        wait_until("the engine waits for the router", 60, lambda: stands_still(router, "%users a%"))
         assert router.rss() - before < 32 << 20
+        assert waits_to_write(router, "%users a%")
         sock.close()
         wait_until("it is cancelled", 20, lambda: not running(router, "%users a%"))
 

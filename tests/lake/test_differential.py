@@ -12,7 +12,7 @@ import pytest
 from route_gen import COLUMNS
 from route_world import TABLES, World
 from test_router_differential import CASES
-from test_router_differential_duckdb import MORE
+from test_router_differential_duckdb import MORE, REFUSED
 
 SEED = int(os.environ.get("SLUICE_ROUTER_SEED", random.SystemRandom().randrange(1 << 32)))
 QUERIES = int(os.environ.get("SLUICE_ROUTER_QUERIES", 400))
@@ -62,7 +62,7 @@ def world(trino, tmp_path_factory):
 def test_case(world, sql):
     counts = collections.Counter()
     assert world.difference(sql, "ORDER BY" in sql, counts) is None
-    print(counts)
+    assert counts["sent"] == (sql not in REFUSED), counts
 
 
 def test_random_queries_are_answered_alike(world):
