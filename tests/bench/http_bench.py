@@ -17,6 +17,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = ROOT / os.environ.get("BENCH_TOOLS", "build/gcc/tests/bench")
 sys.path.insert(0, str(ROOT / "tests/integration"))
+from free_port import free_port  # noqa: E402
 
 ROUNDS, CHANGES, POSTS, SLOW_POSTS, LANES = int(os.environ.get("ROUNDS", 5)), 100000, 100000, 20000, 64
 TICK = os.sysconf("SC_CLK_TCK")
@@ -51,9 +52,9 @@ def peak_mb(pid):
 class Bench:
     def __init__(self, folder, webhooks):
         self.folder, self.webhooks = folder, webhooks
-        self.server = Server(webhooks.free_port())
+        self.server = Server(free_port())
         self.pipeline = webhooks.Webhooks(folder, self.server.url, secret=webhooks.SECRET, lanes=LANES)
-        self.dead = webhooks.Webhooks(folder, f"http://127.0.0.1:{webhooks.free_port()}/events", pause_max="1s")
+        self.dead = webhooks.Webhooks(folder, f"http://127.0.0.1:{free_port()}/events", pause_max="1s")
         self.rss, self.body = 0, None
 
     def fill(self):

@@ -15,7 +15,6 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,8 @@ import confluent_kafka
 import confluent_kafka.admin
 import psycopg
 import redis
+
+from free_port import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
@@ -55,12 +56,6 @@ leaderboard:
 """
 BOARD = """    - {{key: "{key}", member: "{member}", at: at, score: "{score}", window: {window}s, bucket: {bucket}s, top: {top}}}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @functools.cache

@@ -3,21 +3,16 @@
 import http.client
 import os
 import pathlib
-import socket
 import subprocess
 import time
 import urllib.parse
+
+from free_port import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CLICKHOUSE_EMBEDDED", str(ROOT / "build/gcc/tests/clickhouse-embedded"))
 LIBRARY = str(ROOT / "build/deps/chdb/libchdb.so")
 TIMEOUT = 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Answer:

@@ -15,6 +15,8 @@ import httpx
 import psycopg
 import redis
 
+from free_port import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("SLUICE_BIN", "build/bin")
 NAME = "router_world"
@@ -62,11 +64,13 @@ def clickhouse():
     return clickhouse_connect.get_client(host=at.hostname, port=at.port)
 
 
-def free_port():
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def wait_until(what, true, seconds=30):
+    """What `true` gives at last."""
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
 
 
 class RouterWorld:

@@ -19,7 +19,8 @@ import backports.zstd
 import lz4.frame
 import pytest
 
-from clickhouse_server import BINARY, LIBRARY, TIMEOUT, Answer, Server, free_port
+from clickhouse_server import BINARY, LIBRARY, TIMEOUT, Answer, Server
+from free_port import free_port
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import threading
 
 import pytest
 
-from clickhouse_server import Server, free_port
+from clickhouse_server import Server
 from engagement import BIN, ROOT, run
+from free_port import free_port
 from inventory import Mirror
 
 

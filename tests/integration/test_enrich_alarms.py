@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from engagement import BIN, Program, postgres, wait_for
-from webhooks import free_port
+from free_port import free_port
 from world import World
 
 DDL = """

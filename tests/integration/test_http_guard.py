@@ -8,7 +8,7 @@ import httpx
 import pytest
 import standardwebhooks
 
-from webhooks import BIN, SECRET, free_port, hooks, wait_for  # noqa: F401
+from webhooks import BIN, SECRET, hooks, wait_for  # noqa: F401
 
 HIDDEN = {"secret": SECRET, "token": "t0ken-s3cret", "header": "h3ader-s3cret"}
 

@@ -13,7 +13,8 @@ import cloudevents.v1.http as cloudevents
 import pytest
 import standardwebhooks
 
-from webhooks import BIN, ROOT, SECRET, Http2Server, free_port, hooks, receiver, self_signed, wait_for  # noqa: F401
+from free_port import free_port
+from webhooks import BIN, ROOT, SECRET, Http2Server, hooks, receiver, self_signed, wait_for  # noqa: F401
 
 BREAKER = "sluice_http_breaker_open"
 

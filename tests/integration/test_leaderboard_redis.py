@@ -10,7 +10,8 @@ import threading
 import pytest
 import redis
 
-from board_world import BIN, ROOT, Redis, World, free_port, score_sql, wait
+from board_world import BIN, ROOT, Redis, World, score_sql, wait
+from free_port import free_port
 
 # What a board's user needs, all of it.
 COMMANDS = ("info client|setname script|load evalsha bgrewriteaof hget hset hsetnx hmget hdel hgetall hlen hkeys "

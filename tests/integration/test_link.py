@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from free_port import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -168,11 +170,7 @@ def test_redis_rights(redis):
 
 def redis_port(redis):
     """Opens a TCP port too, since users stand in redis:// urls; any free one."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     run = ["redis-cli", "-s", str(redis.socket), "-a", "secret", "--no-auth-warning"]
     assert "OK" in subprocess.run([*run, "CONFIG", "SET", "port", str(port)],
                                   capture_output=True, text=True).stdout

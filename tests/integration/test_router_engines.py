@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -20,6 +21,7 @@ import pytest
 import redis
 
 from clickhouse_server import Server
+from free_port import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ASK = ROOT / os.environ.get("SLUICE_ENGINE_ASK", "build/gcc/tests/golden/engine_ask")
@@ -378,9 +380,7 @@ def test_speed_is_told(pg):
 class Cluster:
     def __init__(self, folder):
         self.folder, self.data = folder, folder / "data"
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         (folder / "password").write_text("pass'wörd\n")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
@@ -389,9 +389,6 @@ class Cluster:
         if self.owner:
             for path in folder, folder / "password", folder / "key", folder / "cert":
                 shutil.chown(path, "postgres", grp.getgrgid(self.owner.pw_gid).gr_name)
-            for parent in folder.parents:  # pytest's own folders are closed to others
-                if str(parent).startswith("/tmp/"):
-                    os.chmod(parent, parent.stat().st_mode | 0o055)
         self.as_owner(PG_BIN / "initdb", "-D", self.data, "-U", "boss", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
                       f"--pwfile={folder / 'password'}", "--no-sync")
         with open(self.data / "postgresql.auto.conf", "a") as conf:
@@ -424,10 +421,12 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    c = Cluster(tmp_path_factory.mktemp("cluster"))
-    yield c
-    c.stop()
+def cluster():
+    """Not in pytest's own folders: they are closed to the user postgres, by each run anew."""
+    with tempfile.TemporaryDirectory(prefix="sluice-cluster-") as folder:
+        c = Cluster(pathlib.Path(folder))
+        yield c
+        c.stop()
 
 
 def test_password_and_tls(tmp_path, cluster):

@@ -76,6 +76,12 @@ def violations(page):
     return [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found]
 
 
+def background(page):
+    """What the reader sees behind the text: the body's colour, or the page's where the body has none."""
+    return page.evaluate("""[document.body, document.documentElement].map(e => getComputedStyle(e).backgroundColor)
+                            .find(colour => colour !== 'rgba(0, 0, 0, 0)')""")
+
+
 def test_a_key_is_given_and_a_query_asked_by_keyboard_alone(router, opened):
     page = opened(key=None)
     for _ in range(12):  # to the key's field, as anybody would go there
@@ -179,7 +185,11 @@ def test_nothing_scrolls_sideways(opened, width):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing(opened, scheme, width):
     page = opened(width=width, scheme=scheme)
-    assert page.evaluate("getComputedStyle(document.body).colorScheme || 'x'")
+    seen = background(page)
+    page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
+    assert background(page) != seen
+    page.emulate_media(color_scheme=scheme)
+    assert background(page) == seen
     ask(page, COUNTS)
     expect(page.locator("#pane-table tbody tr")).to_have_count(11)
     page.evaluate("document.getElementById('tables-box').open = true")

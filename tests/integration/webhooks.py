@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -21,17 +20,13 @@ import confluent_kafka.admin
 import httpx
 import pytest
 
+from free_port import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
 BROKERS = os.environ["SLUICE_KAFKA"]
 PARTITIONS = 4
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what, seconds, ask, every=0.1):

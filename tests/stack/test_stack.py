@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import confluent_kafka
@@ -20,24 +21,18 @@ import psycopg
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+from free_port import free_port  # noqa: E402
+
 NAMES = "postgres kafka controller connect clickhouse redis receiver router listen".split()
 SERVICES = "postgres redis kafka connect clickhouse".split()
-
-
-def free_ports(count):
-    """Ports that are free now; all are held at once, so that none comes twice."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 class Stack:
     def __init__(self, folder):
         self.folder = folder
         self.dir = folder / "self"
-        self.ports = dict(zip(NAMES, free_ports(len(NAMES))))
+        self.ports = {name: free_port() for name in NAMES}
         table = "name self\n" + "".join(f"{n} {p}\n" for n, p in self.ports.items())
         (folder / "ports").write_text(table)
 
