@@ -42,7 +42,8 @@ gap_between(const struct gap_world *before, const struct gap_world *now)
 		return "Postgres is on another timeline";
 	if (before->txns >= 0 && now->txns < 0)
 		return "the slot is gone";
-	if (before->epoch == now->epoch && now->txns < before->txns)
+	if (now->epoch < before->epoch || /* the old one's count had been reset since */
+	    (before->epoch == now->epoch && now->txns < before->txns))
 		return "the slot was made again";
 	return NULL;
 }

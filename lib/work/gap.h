@@ -6,7 +6,8 @@
  * reached nobody: the order of what comes still holds, so enrich goes on and raises the alarm
  * gap_suspected; a snapshot and a comparison with Postgres are a person's to ask for. A slot
  * has no name of its own: its count of transactions (pg_stat_replication_slots) only grows
- * while the server's statistics live, so a smaller one under the same epoch is another slot.
+ * while its statistics live, so a smaller one under the same epoch is another slot, and so is
+ * one of an earlier epoch: pg_stat_reset_replication_slot() and a crash begin a later one.
  * What was seen travels in the metadata of enrich's commits. */
 #ifndef WORK_GAP_H
 #define WORK_GAP_H
@@ -22,9 +23,8 @@ enum { GAP_LOOK_MS = 5000, GAP_SEEN_MAX = 16 };
 /* Zeros: not known. */
 struct gap_world {
 	int64_t system, timeline;
-	int64_t
-	    epoch; /* when the server's statistics began, us since 1970; they end in a crash */
-	int64_t txns; /* that the slot has decoded; -1: there is no slot */
+	int64_t epoch; /* when the server's or the slot's statistics began, us since 1970 */
+	int64_t txns;  /* that the slot has decoded; -1: there is no slot */
 };
 
 /* Asks Postgres; slot NULL: the pipeline names no connector. RETRY: it is away. HALT: it

@@ -2,11 +2,12 @@
 """What enrich cannot mend and goes on without: it says so in the log, in its status and as a metric.
 Real Debezium, slot and signal table."""
 import os
+import re
 
 import httpx
 import pytest
 
-from engagement import BIN, Program, postgres, wait_for
+from engagement import BIN, ROOT, Program, postgres, wait_for
 from free_port import free_port
 from world import World
 
@@ -82,6 +83,20 @@ def test_a_row_with_too_many_facts_is_not_refreshed(world):
     code, out = world.sluicectl("verify")
     assert code == 0, out
     assert world.metric('sluice_alarm{kind="refresh_rows_max"}') == 0
+
+
+def test_a_slot_whose_statistics_begin_anew_is_the_same(world):
+    """Their count is smaller then, and their epoch a later one."""
+    ask = re.sub(r"--.*\n", "", (ROOT / "sql/postgres/gap.sql").read_text()).replace("$1", "%s")
+    with postgres() as pg:
+        *_, before, txns = pg.execute(ask, [world.name] * ask.count("%s")).fetchone()
+        assert int(txns) > 0
+        pg.execute("SELECT pg_stat_reset_replication_slot(%s)", (world.name,))
+        *_, after, txns = pg.execute(ask, [world.name] * ask.count("%s")).fetchone()
+        assert int(after) > int(before)
+        pg.execute(f"UPDATE {world.schema}.items SET kind = 3 WHERE id = 65")  # a commit says what was seen
+        wait_for("its record", 60, lambda: world.titles(3) == [None])
+    assert world.metric('sluice_alarm{kind="gap_suspected"}') == 0
 
 
 def test_a_slot_that_was_made_again_is_suspected(world):
