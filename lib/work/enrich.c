@@ -554,7 +554,7 @@ enrich_check(struct work *work, struct err *err)
 		struct kafka_conf conf;
 
 		work_kafka_conf(work, &conf);
-		fate = enrich_lint_topics(work->pipeline, loop.plan->query, &conf, err);
+		fate = enrich_lint_topics(work->pipeline, loop.plan->query, &conf, true, err);
 	}
 	refresh_close(loop.refresh);
 	enrich_plan_free(loop.plan);

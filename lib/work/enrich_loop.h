@@ -40,9 +40,10 @@ struct enrich_loop {
 enum fate enrich_start_plan(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Where dimension changes are carried to facts: whether they can be. */
 enum fate enrich_start_refresh(struct enrich_loop *loop, struct err *err) NODISCARD;
-/* The topics' settings. RETRY: Kafka is away. */
+/* The topics' settings. RETRY: Kafka is away. A cluster that refuses the question (ACLs) is
+ * passed over with a warning unless whole. */
 enum fate enrich_lint_topics(const struct pipeline *pipeline, const struct sql_query *query,
-    struct kafka_conf *conf, struct err *err) NODISCARD;
+    struct kafka_conf *conf, bool whole, struct err *err) NODISCARD;
 /* Which slot the changes come from. */
 enum fate enrich_start_slot(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Producer, dimension topics, refresh, consumer; subscribes. The callbacks are the

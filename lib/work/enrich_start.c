@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/must.h"
 #include "work/catalog.h"
@@ -99,7 +100,7 @@ step_partitions(struct enrich_loop *loop, struct err *err)
 
 enum fate
 enrich_lint_topics(const struct pipeline *pipeline, const struct sql_query *query,
-    struct kafka_conf *conf, struct err *err)
+    struct kafka_conf *conf, bool whole, struct err *err)
 {
 	struct lint *lint = calloc(1, sizeof *lint);
 	struct kafka_admin *admin = NULL;
@@ -109,6 +110,10 @@ enrich_lint_topics(const struct pipeline *pipeline, const struct sql_query *quer
 	fate = kafka_admin_open(&admin, conf, LINT_MS, err);
 	if (fate == FATE_DONE)
 		fate = lint_topics(pipeline, query, admin, lint, err);
+	if (fate == FATE_HALT && admin && !whole && !kafka_wants_restart(err)) {
+		log_event(LOG_WARN, "lint", "skipped=topics why=%s", log_quote(err->what));
+		fate = FATE_DONE;
+	}
 	if (fate == FATE_DONE)
 		fate = lint_settle(lint, err);
 	kafka_admin_close(admin);
@@ -122,7 +127,7 @@ step_lint(struct enrich_loop *loop, struct err *err)
 	struct kafka_conf conf;
 
 	work_kafka_conf(loop->work, &conf);
-	return enrich_lint_topics(loop->work->pipeline, loop->plan->query, &conf, err);
+	return enrich_lint_topics(loop->work->pipeline, loop->plan->query, &conf, false, err);
 }
 
 /* With a signal table, changed dimension rows have their facts sent again. */

@@ -56,7 +56,8 @@ enum fate lint_connect(const struct lint_input *input, struct http_client *conne
     struct lint *lint, struct err *err) NODISCARD;
 enum fate lint_publication(const struct lint_input *input, struct pg *pg, struct lint *lint,
     struct err *err) NODISCARD;
-/* Whether the slot moves: takes up to five seconds. */
+/* Whether the slot moves: takes up to five seconds, or the connector's heartbeat.interval.ms
+ * and four, a minute at the most. */
 enum fate lint_slot(const struct lint_input *input, struct pg *pg, struct lint *lint,
     struct err *err) NODISCARD;
 enum fate lint_topics(const struct pipeline *pipeline, const struct sql_query *query,

@@ -12,7 +12,14 @@
 #include "work/lint.h"
 #include "work/statements.h"
 
-enum { ARENA_SIZE = 1 << 20, MOVE_MS = 5000, MOVE_STEP_MS = 200 };
+enum {
+	ARENA_SIZE = 1 << 20,
+	MOVE_MS = 5000, /* of a slot, at the least */
+	MOVE_MAX_MS = 60000,
+	MOVE_STEP_MS = 200,
+	FLUSH_MS = 1000, /* offset.flush.interval.ms as it is wanted */
+	SLACK_MS = 3000,
+};
 
 static struct lint_place
 pipeline_spot(const struct pipeline *pipeline, const char *map, const char *key)
@@ -247,11 +254,12 @@ put_table(struct buf *array, const char *text, size_t len)
 	buf_finish(&name);
 }
 
-/* The captured tables, as far as the list names them. */
-static void
+/* The captured tables, as far as the list names them: false when it does not name all. */
+static bool
 put_tables(const struct connector *c, struct buf *array)
 {
 	const char *list = connector_setting(c, "table.include.list");
+	bool all = list != NULL;
 
 	pg_array_begin(array);
 	while (list && *list) {
@@ -260,10 +268,27 @@ put_tables(const struct connector *c, struct buf *array)
 		if (len && !memchr(list, '*', len) && !memchr(list, '\\', len) &&
 		    memchr(list, '.', len))
 			put_table(array, list, len);
+		else
+			all = false;
 		list += len;
 		list += strspn(list, ", ");
 	}
 	pg_array_end(array);
+	return all;
+}
+
+/* The tables that the query reads. */
+static void
+put_sources(const struct sql_query *query, struct buf *array)
+{
+	char name[200];
+
+	for (size_t i = 0; i < sql_query_source_count(query); i++) {
+		const struct sql_source *source = sql_query_source(query, i);
+
+		(void)snprintf(name, sizeof name, "%s.%s", source->schema, source->table);
+		put_table(array, name, strlen(name));
+	}
 }
 
 struct publication {
@@ -322,19 +347,25 @@ lint_publication(const struct lint_input *in, struct pg *pg, struct lint *lint, 
 		.place = lint_setting_place(in->connector, "publication.name"),
 		.ignores_truncate = in->pipeline->enrich.on_truncate == TRUNCATE_IGNORE };
 	struct pg_result result = { 0 };
-	struct slice params[2];
-	struct buf tables = { 0 };
+	struct slice params[3];
+	struct buf tables = { 0 }, others = { 0 };
 	enum fate fate;
+	bool named = put_tables(in->connector, &tables);
 
-	put_tables(in->connector, &tables);
+	pg_array_begin(&others);
+	if (!named)
+		put_sources(in->query, &others);
+	pg_array_end(&others);
 	params[0] = slice_str(p.name);
 	params[1] = buf_view(&tables);
+	params[2] = buf_view(&others);
 	fate = pg_query(
-	    pg, &(struct pg_query){ statement_postgres_publication, params, 2 }, &result, err);
+	    pg, &(struct pg_query){ statement_postgres_publication, params, 3 }, &result, err);
 	if (fate == FATE_DONE)
 		judge_publication(&p, &result, lint);
 	pg_result_clear(&result);
 	buf_finish(&tables);
+	buf_finish(&others);
 	return fate == FATE_DONE ? fate : err_wrap(err, "look at the publication");
 }
 
@@ -357,12 +388,32 @@ slot_ask(struct pg *pg, const char *slot, char *ret, size_t size, struct err *er
 	return fate;
 }
 
+/* How long a slot may stand, by the heartbeat: its commits are what moves it when the
+ * database is idle. */
+static int64_t
+move_ms(const struct connector *c, int64_t *ret_heartbeat_ms)
+{
+	const char *text = connector_setting(c, "heartbeat.interval.ms");
+	int64_t wait;
+
+	*ret_heartbeat_ms = 0; /* Debezium's default: none */
+	if (text && (!slice_i64(slice_str(text), ret_heartbeat_ms) || *ret_heartbeat_ms < 0))
+		*ret_heartbeat_ms = 0;
+	if (*ret_heartbeat_ms > MOVE_MAX_MS)
+		return MOVE_MAX_MS;
+	wait = *ret_heartbeat_ms + FLUSH_MS + SLACK_MS;
+	if (wait > MOVE_MAX_MS)
+		return MOVE_MAX_MS;
+	return wait > MOVE_MS ? wait : MOVE_MS;
+}
+
 enum fate
 lint_slot(const struct lint_input *in, struct pg *pg, struct lint *lint, struct err *err)
 {
 	const char *slot = connector_slot(in->connector);
 	struct lint_place place = lint_setting_place(in->connector, "slot.name");
-	int64_t until_ms = clock_mono_ms() + MOVE_MS;
+	int64_t heartbeat_ms, wait_ms = move_ms(in->connector, &heartbeat_ms);
+	int64_t until_ms = clock_mono_ms() + wait_ms;
 	char first[40], now[40];
 	enum fate fate = slot_ask(pg, slot, first, sizeof first, err);
 
@@ -376,10 +427,10 @@ lint_slot(const struct lint_input *in, struct pg *pg, struct lint *lint, struct 
 	} while (fate == FATE_DONE && strcmp(first, now) == 0 && clock_mono_ms() < until_ms);
 	if (fate == FATE_DONE && strcmp(first, now) == 0)
 		lint_add(lint, true, place,
-		    "slot %s stands at %s for %d s, so verify and freshness stand still: "
-		    "offset.flush.interval.ms=1000 in Connect's own properties, and a "
-		    "heartbeat "
-		    "with its action query in the connector's",
-		    slot, now, MOVE_MS / 1000);
+		    "slot %s stands at %s for %" PRId64 " s (heartbeat.interval.ms=%" PRId64
+		    "), so verify and freshness stand still: offset.flush.interval.ms=1000 in "
+		    "Connect's own properties, and heartbeat.interval.ms=1000 with its action "
+		    "query in the connector's",
+		    slot, now, wait_ms / 1000, heartbeat_ms);
 	return fate;
 }

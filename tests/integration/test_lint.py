@@ -9,7 +9,7 @@ import confluent_kafka.admin
 import httpx
 import pytest
 
-from engagement import BIN, clickhouse, postgres, wait_for
+from engagement import BIN, clickhouse, postgres, run, wait_for
 from world import World
 
 DDL = """
@@ -98,6 +98,14 @@ def test_the_publication_and_the_index(world):
                "ALTER PUBLICATION {p} SET TABLES IN SCHEMA {s}", f"ADD TABLE \"{world.schema}\".\"kinds\"")
         change("ALTER PUBLICATION {p} SET TABLE {s}.kinds, {s}.signals, {s}.heartbeat, {s}.items WHERE (id > 5)",
                "ALTER PUBLICATION {p} SET TABLES IN SCHEMA {s}", f"some rows of {world.schema}.items only")
+        # What the connector does not capture may be sent in part.
+        pg.execute(f"CREATE TABLE {world.schema}.others (id int PRIMARY KEY)")
+        pg.execute(f"ALTER PUBLICATION {world.name} SET TABLE {world.schema}.items, {world.schema}.kinds, "
+                   f"{world.schema}.signals, {world.schema}.heartbeat, {world.schema}.others WHERE (id > 5)")
+        clean(world)
+        assert check(world, "enrich")[0] == 0
+        pg.execute(f"DROP TABLE {world.schema}.others")
+        pg.execute(f"ALTER PUBLICATION {world.name} SET TABLES IN SCHEMA {world.schema}")
         change("DROP INDEX {s}.items_kind", "CREATE INDEX items_kind ON {s}.items (kind)",
                f"CREATE INDEX ON {world.schema}.items (kind)")
     clean(world)
@@ -127,6 +135,20 @@ def test_tables_of_clickhouse(world, engine, words):
             clean(world)
     finally:
         make("ReplacingMergeTree(_version, _deleted) ORDER BY id")
+
+
+def test_a_slot_may_stand_as_long_as_the_heartbeat_is_slow(world):
+    file = world.folder / "connector.json"
+    good = file.read_text()
+    file.write_text(good.replace('"heartbeat.interval.ms": "1000"', '"heartbeat.interval.ms": "9000"'))
+    try:
+        run(BIN / "sluicectl", "bootstrap", world.pipeline)
+        for _ in range(2):
+            assert '"heartbeat.interval.ms": "1000" is wanted' in clean(world)
+    finally:
+        file.write_text(good)
+        run(BIN / "sluicectl", "bootstrap", world.pipeline)
+    wait_for("a clean lint", 60, lambda: world.sluicectl("lint")[0] == 0, every=1)
 
 
 def test_the_connector_as_connect_holds_it(world):

@@ -10,7 +10,10 @@
 
 #include <cmocka.h>
 
+#include "../link/kafka_mock.h"
+#include "base/log.h"
 #include "work/catalog.h"
+#include "work/enrich_loop.h"
 #include "work/lines.h"
 #include "work/lint.h"
 
@@ -276,6 +279,44 @@ identity_is_a_column_of_the_fact(void **state)
 	free(text);
 }
 
+/* A cluster with ACLs that say nothing of enrich. */
+static void
+a_refused_question_is_skipped_at_the_start(void **state)
+{
+	char *text = changed("tests/golden/try/catalog.json", "", NULL, NULL);
+	struct sql_catalog *catalog;
+	struct sql_query *query;
+	struct pipeline *pipeline;
+	struct kafka_mock mock;
+	struct err err = { 0 };
+	char topic[300];
+
+	(void)state;
+	log_init("test", LOG_ERROR + 1);
+	assert_int_equal(sql_catalog_parse(slice_str(text), &catalog, &err), FATE_DONE);
+	assert_int_equal(
+	    pipeline_read("pipelines/engagement.yaml", &pipeline, &err), FATE_DONE);
+	assert_int_equal(query_compile(catalog, pipeline, &query, &err), FATE_DONE);
+	kafka_mock_open(&mock);
+	for (size_t i = 0; i < sql_query_source_count(query); i++) {
+		(void)snprintf(topic, sizeof topic, "%s.%s.%s", pipeline->prefix,
+		    sql_query_source(query, i)->schema, sql_query_source(query, i)->table);
+		kafka_mock_topic(&mock, topic, 1);
+		rd_kafka_mock_topic_set_error(
+		    mock.cluster, topic, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	}
+	if (enrich_lint_topics(pipeline, query, &mock.conf, false, &err))
+		fail_msg("%s", err.what);
+	assert_int_equal(
+	    enrich_lint_topics(pipeline, query, &mock.conf, true, &err), FATE_HALT);
+	assert_non_null(strstr(err.what, "settings of the topics: "));
+	kafka_mock_close(&mock);
+	sql_query_free(query);
+	pipeline_free(pipeline);
+	sql_catalog_free(catalog);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -283,6 +324,7 @@ main(void)
 		cmocka_unit_test(every_rule_finds_its_change),
 		cmocka_unit_test(what_is_right_passes),
 		cmocka_unit_test(identity_is_a_column_of_the_fact),
+		cmocka_unit_test(a_refused_question_is_skipped_at_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
