@@ -2,9 +2,11 @@
 #include "link/aside.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,6 +23,29 @@ struct aside {
 	atomic_int state;
 	atomic_int owners; /* the thread and the loop; the last one frees */
 };
+
+/* Threads at work, forgotten or not. */
+static atomic_int threads;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Otherwise exit() takes OpenSSL and Kerberos down under a thread that nobody waits for. */
+static void
+leave_them(int status, void *arg)
+{
+	(void)arg;
+	if (atomic_load(&threads) == 0)
+		return;
+	(void)fflush(NULL);
+	_exit(status);
+}
+
+/* What is registered last is called first: OpenSSL's own end must be there before. */
+static void
+mind_the_exit(void)
+{
+	must(OPENSSL_init_ssl(0, NULL) == 1);
+	must(on_exit(leave_them, NULL) == 0);
+}
 
 static void
 let_go(struct aside *a)
@@ -44,6 +69,8 @@ run(void *arg)
 	else
 		a->job.drop(a->job.job);
 	let_go(a);
+	OPENSSL_thread_stop();
+	(void)atomic_fetch_sub(&threads, 1);
 	return NULL;
 }
 
@@ -72,10 +99,14 @@ start_thread(struct aside *a)
 	must(pthread_attr_init(&attributes) == 0);
 	must(pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
 	must(pthread_attr_setstacksize(&attributes, 1 << 20) == 0);
+	must(pthread_once(&once, mind_the_exit) == 0);
+	(void)atomic_fetch_add(&threads, 1);
 	must(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
 	e = pthread_create(&thread, &attributes, run, a);
 	must(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 	(void)pthread_attr_destroy(&attributes);
+	if (e != 0)
+		(void)atomic_fetch_sub(&threads, 1);
 	return e;
 }
 

@@ -4,8 +4,9 @@
  * For what is rare and has no other way: connecting (names, TLS, password hashes),
  * PQcancel. The job is handed to the thread and back; in between nobody else touches it.
  * A caller that no longer wants to know forgets it: the thread goes on to its end by
- * itself, even after the loop is gone. Each has a thread and a descriptor, so who starts
- * them bounds them. */
+ * itself, even after the loop is gone; the process does not wait for it, and exits with no
+ * more than its streams flushed while one is at work. Each has a thread and a descriptor,
+ * so who starts them bounds them. */
 #ifndef LINK_ASIDE_H
 #define LINK_ASIDE_H
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engines of the router over the real PostgreSQL and Redis, asked by engine_ask: values, errors,
 streams with slow readers, cancels, deadlines, full pools, servers that are killed."""
+import collections
 import contextlib
 import grp
 import json
@@ -452,6 +453,17 @@ def test_password_and_tls(tmp_path, cluster):
         assert end["end"] == "halt" and end["code"] == "28P01" and "wrong" not in end["what"]
         state = a.state()
         assert state["down"]
+
+
+def test_an_end_in_the_middle_of_a_handshake(tmp_path, cluster):
+    """A thread that connects is not waited for, and must not find the libraries it is in taken down."""
+    codes = collections.Counter()
+    for i in range(60):
+        a = Asker(tmp_path, cluster.engine())
+        time.sleep(i / 1000)
+        a.process.stdin.close()
+        codes[a.process.wait(timeout=WAIT)] += 1
+    assert set(codes) == {0}, codes
 
 
 def test_a_server_that_is_killed_and_comes_back(tmp_path, cluster):
