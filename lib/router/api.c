@@ -98,27 +98,35 @@ read_request(struct call *c, struct router_request *request)
 	return false;
 }
 
+bool
+router_admit(struct router *router, struct httpd_exchange *x, struct principal *who)
+{
+	struct router_error busy = { .status = 429, .code = "LIMIT" };
+
+	if (router->draining) {
+		router_refuse_plain(x, 503, "DRAINING", "the router is being stopped");
+		return false;
+	}
+	busy.message = principal_begin(who, clock_mono_us(), &busy.retry_after_s);
+	if (busy.message)
+		router_refuse(x, &busy);
+	return !busy.message;
+}
+
 static void
 post_query(struct call *c)
 {
 	struct router_request request;
-	struct router_error busy = { .status = 429, .code = "LIMIT" };
 
-	if (c->router->draining) {
-		router_refuse_plain(c->x, 503, "DRAINING", "the router is being stopped");
-		return;
-	}
 	if (!read_request(c, &request))
 		return;
-	busy.message = principal_begin(c->who, clock_mono_us(), &busy.retry_after_s);
-	if (busy.message) {
+	if (router_admit(c->router, c->x, c->who))
+		statement_new(c->router, c->x, c->who, &request);
+	else
 		router_request_finish(&request);
-		router_refuse(c->x, &busy);
-		return;
-	}
-	statement_new(c->router, c->x, c->who, &request);
 }
 
+/* It is weighed here and now, so it counts as a statement does. */
 static void
 post_explain(struct call *c)
 {
@@ -126,7 +134,10 @@ post_explain(struct call *c)
 
 	if (!read_request(c, &request))
 		return;
-	router_explain(c->router, c->x, c->who, &request);
+	if (router_admit(c->router, c->x, c->who)) {
+		router_explain(c->router, c->x, c->who, &request);
+		principal_end(c->who);
+	}
 	router_request_finish(&request);
 }
 

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "router/ops.h"
 #include "wire/json.h"
 
@@ -124,32 +123,25 @@ decision_write(const struct router *router, const struct router_request *request
 	buf_cstr(out, "]}\n");
 }
 
-static uint64_t
-token_lsn(struct router *router, const struct principal *who, struct slice text)
-{
-	struct read_token token;
-
-	if (!text.p)
-		return 0;
-	if (!read_token_read(router->token_key, slice_str(who->name), text, &token) ||
-	    !router_fresh_knows(router->fresh, &token))
-		return UINT64_MAX;
-	return token.lsn;
-}
-
 void
 router_explain(struct router *router, struct httpd_exchange *x, struct principal *who,
     const struct router_request *request)
 {
 	struct plan_request planned = { .sql = request->sql, .role = who->role };
 	struct decide_request wanted = { .max_staleness_ms = request->max_staleness_ms,
-		.token_lsn = token_lsn(router, who, request->read_token),
 		.engine = request->engine,
 		.routing = router->registry->routing };
-	const struct plan *plan = plan_cache_take(router->plans, &planned, &router->arena);
+	const struct router_error *error =
+	    router_token_lsn(router, who, request->read_token, &wanted.token_lsn);
+	const struct plan *plan;
 	struct weather weather;
 	struct decision d;
 
+	if (error) {
+		router_refuse(x, error);
+		return;
+	}
+	plan = plan_cache_take(router->plans, &planned, &router->arena);
 	router_weather(router, plan, 0, &weather);
 	decide(router->registry, plan, &wanted, &weather, &d);
 	httpd_begin(x, 200, "application/json");

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "router/ops.h"
 
 static const struct registry_table *
@@ -59,18 +58,14 @@ router_leaderboard(struct router *router, struct httpd_exchange *x, struct princ
 	struct router_request request = {
 		.max_staleness_ms = ANY_STALENESS, .wait_ms = -1, .format = FORMAT_MEMBERS
 	};
-	struct router_error busy = { .status = 429, .code = "LIMIT" };
 	const struct registry_table *t = board_of(router, who->role, key);
 
 	if (!t) {
 		router_refuse_plain(x, 404, "NOT_FOUND", "there is no such leaderboard");
 		return;
 	}
-	busy.message = principal_begin(who, clock_mono_us(), &busy.retry_after_s);
-	if (busy.message) {
-		router_refuse(x, &busy);
+	if (!router_admit(router, x, who))
 		return;
-	}
 	statement_text(t, top, &request.body);
 	request.sql = slice_of(buf_str(&request.body), request.body.len);
 	statement_new(router, x, who, &request);

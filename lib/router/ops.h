@@ -79,6 +79,9 @@ struct buf *router_error_begin(struct httpd_exchange *x, const struct router_err
 void router_refuse(struct httpd_exchange *x, const struct router_error *error);
 void router_refuse_plain(
     struct httpd_exchange *x, unsigned status, const char *code, const char *message);
+/* May the caller begin one more? Then principal_end() ends it; false: it has been refused,
+ * by its limits or because the router is being stopped. */
+bool router_admit(struct router *router, struct httpd_exchange *x, struct principal *who);
 
 /* --- statement.c --- */
 
@@ -109,6 +112,10 @@ double router_measured(
  * just refused this very statement. */
 void router_weather(struct router *router, const struct plan *plan, unsigned failed,
     struct weather *ret_weather);
+/* What a read token stands for: 0 without one, UINT64_MAX when it is of another history.
+ * NULL, or why it is refused. */
+const struct router_error *router_token_lsn(
+    struct router *router, const struct principal *who, struct slice token, uint64_t *ret_lsn);
 
 /* --- state.c: what there is, as JSON --- */
 

@@ -645,22 +645,12 @@ take_plan(struct statement *s)
 static bool
 read_token_of(struct statement *s)
 {
-	struct router *r = s->router;
-	struct router_error error = { .status = 400,
-		.code = "READ_TOKEN",
-		.message = "the read token is none that was given to this caller here",
-		.sqlstate = "" };
-	struct read_token token;
+	const struct router_error *error =
+	    router_token_lsn(s->router, s->who, s->request.read_token, &s->token_lsn);
 
-	if (!s->request.read_token.p)
-		return true;
-	if (!read_token_read(
-		r->token_key, slice_str(s->who->name), s->request.read_token, &token)) {
-		fail(s, &error);
-		return false;
-	}
-	s->token_lsn = router_fresh_knows(r->fresh, &token) ? token.lsn : UINT64_MAX;
-	return true;
+	if (error)
+		fail(s, error);
+	return !error;
 }
 
 static bool

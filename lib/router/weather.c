@@ -49,3 +49,22 @@ router_measured(
 	spent->latency_ms = spent->latency_ms > 0 ? spent->latency_ms * 0.9 + ms * 0.1 : ms;
 	return cost;
 }
+
+const struct router_error *
+router_token_lsn(
+    struct router *router, const struct principal *who, struct slice text, uint64_t *ret_lsn)
+{
+	static const struct router_error refused = { .status = 400,
+		.code = "READ_TOKEN",
+		.message = "the read token is none that was given to this caller here",
+		.sqlstate = "" };
+	struct read_token token;
+
+	*ret_lsn = 0;
+	if (!text.p)
+		return NULL;
+	if (!read_token_read(router->token_key, slice_str(who->name), text, &token))
+		return &refused;
+	*ret_lsn = router_fresh_knows(router->fresh, &token) ? token.lsn : UINT64_MAX;
+	return NULL;
+}

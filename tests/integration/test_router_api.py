@@ -217,6 +217,8 @@ def test_keys_and_their_limits(router):
     answers = [httpx.post(router.url + "/v1/query", json={"sql": "SELECT 1"}, **carl) for _ in range(4)]
     refused = [a for a in answers if a.status_code == 429]
     assert refused and all(int(a.headers["retry-after"]) >= 1 for a in refused)
+    answers = [httpx.post(router.url + "/v1/explain", json={"sql": "SELECT 1"}, **carl) for _ in range(4)]  # weighing counts too
+    assert [a for a in answers if a.status_code == 429]
     (router.folder / "keys.yaml").write_text(json.dumps({"keys": {"alice": {}}}))  # refused: all stays as it is
     router.process.send_signal(signal.SIGHUP)
     wait_until("the refusal", lambda: "event=keys kept=1" in (router.folder / "router.log").read_text())

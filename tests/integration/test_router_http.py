@@ -375,6 +375,8 @@ def test_another_s_read_token_and_a_forged_one_are_refused(router):
                        ("walter", "A" * 48), ("walter", "A" * 60_000)):
         answer = router.ask("SELECT 1", who=who, read_token=value)
         assert answer.status_code == 400 and answer.json()["error"]["code"] == "READ_TOKEN", (who, value[:60], answer.text)
+        told = router.ask("SELECT 1", who=who, read_token=value, path="/v1/explain")
+        assert told.status_code == 400 and told.json()["error"]["code"] == "READ_TOKEN", (who, value[:60], told.text)
 
 
 def test_a_page_elsewhere_cannot_ask_through_the_reader_s_browser(router):
