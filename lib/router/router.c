@@ -204,9 +204,15 @@ router_listen(struct router *r, struct err *err)
 static void
 router_close(struct router *r)
 {
+	r->draining = true;
 	httpd_loop_close(r->httpd);
-	for (size_t e = 0; r->registry && e < r->registry->engine_count; e++)
-		engine_close(r->engines[e]);
+	statements_cancel_all(r);
+	for (size_t e = 0; r->registry && e < r->registry->engine_count; e++) {
+		struct engine *engine = r->engines[e];
+
+		r->engines[e] = NULL; /* what ends now is not asked of it again */
+		engine_close(engine);
+	}
 	statements_cancel_all(r);
 	router_fresh_close(r->fresh);
 	router_statistics_free(r->statistics);
@@ -287,10 +293,17 @@ signals_watch(struct life *life, const sigset_t *signals, struct err *err)
 
 /* --- running --- */
 
+/* Kept ones that have ended wait for nothing but their time. */
+static unsigned
+under_way(const struct router *r)
+{
+	return r->statement_count - r->kept_count;
+}
+
 static bool
 at_rest(const struct router *r)
 {
-	return httpd_loop_counts(r->httpd).connections == 0;
+	return httpd_loop_counts(r->httpd).connections == 0 && under_way(r) == 0;
 }
 
 static void
@@ -311,8 +324,8 @@ run(struct life *life)
 	until_ms = clock_mono_ms() + r->registry->server.drain_ms;
 	while (life->stops < 2 && !at_rest(r) && clock_mono_ms() < until_ms)
 		loop_run(r->loop, 100);
-	log_event(LOG_INFO, "stop", "exit=0 why=asked left=%u",
-	    httpd_loop_counts(r->httpd).connections);
+	log_event(LOG_INFO, "stop", "exit=0 why=asked left=%u statements=%u",
+	    httpd_loop_counts(r->httpd).connections, under_way(r));
 }
 
 /* --- --check --- */

@@ -140,7 +140,8 @@ kept_in(struct statement *s)
 	s->kept_at = r->kept_end;
 	*r->kept_end = s;
 	r->kept_end = &s->next_kept;
-	if (++r->kept_count > KEPT_MAX)
+	/* while all are being cancelled none but the one at hand goes */
+	if (++r->kept_count > KEPT_MAX && !r->draining)
 		(void)statement_forget_oldest(r);
 }
 

@@ -406,3 +406,16 @@ def test_sigterm_finishes_what_is_under_way(tmp_path):
     finally:
         world.stop()
         world.drop()
+
+
+def test_sigterm_finishes_what_nobody_waits_for(tmp_path):
+    world = RouterWorld(tmp_path, name="router_drain_kept", engines=("postgres",)).make()
+    try:
+        world.start()
+        slow = "SELECT count(*) FROM users a, users b, depts c WHERE a.score * b.score = -c.id"
+        assert world.ask(slow, engine="postgres", wait_timeout="0s").status_code == 202
+        wait_until("it runs", lambda: backends(world) or audit(world))
+        assert world.stop() == 0
+        assert [l["outcome"] for l in audit(world)] == ["answered"]
+    finally:
+        world.drop()

@@ -25,10 +25,12 @@ static const char config[] =
     "server: {anonymous: reader, token_wait: 300ms}\n"
     "engines:\n"
     "  clickhouse: {kind: clickhouse, url: \"%s\"}\n"
+    "  redis: {kind: redis, url: redis://127.0.0.1}\n"
     "tables:\n"
     "  t: {columns: {id: bigint}, key: id, engines: {clickhouse: x.t}, replicas: clickhouse}\n"
     "  g: {columns: {id: bigint}, key: id, engines: {clickhouse: x.g},\n"
     "      policies: {reader: {filter: \"id > 0\"}}}\n"
+    "  top: {columns: {member: text, score: double precision}, engines: {redis: \"top\"}}\n"
     "roles: {reader: {}, other: {}}\n";
 
 /* --- freshness, in the place of fresh.c --- */
@@ -352,6 +354,30 @@ test_the_record_names_the_role_of_the_beginning(void **state)
 	world_free(w);
 }
 
+static void
+test_a_router_that_stops_begins_nothing(void **state)
+{
+	static const struct {
+		const char *method, *path, *body;
+	} asks[] = { { "POST", "/v1/query", "{\"sql\": \"SELECT id FROM g\"}" },
+		{ "POST", "/v1/explain", "{\"sql\": \"SELECT id FROM g\"}" },
+		{ "GET", "/v1/leaderboard/top", "" } };
+	struct world *w = world_new("rows=1");
+	uint64_t before = asked(w);
+	const char *got;
+
+	(void)state;
+	w->router.draining = true;
+	for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+		got = hear(w, say(w, asks[i].method, asks[i].path, asks[i].body));
+		assert_non_null(strstr(got, "HTTP/1.1 503 "));
+		assert_non_null(strstr(got, "\"code\":\"DRAINING\""));
+	}
+	assert_int_equal(asked(w), before);
+	assert_int_equal(w->who->running, 0);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -361,6 +387,7 @@ main(void)
 		cmocka_unit_test(test_a_kept_answer_is_counted_whole),
 		cmocka_unit_test(test_of_governed_tables_the_engine_s_words_stay_here),
 		cmocka_unit_test(test_the_record_names_the_role_of_the_beginning),
+		cmocka_unit_test(test_a_router_that_stops_begins_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
