@@ -34,7 +34,7 @@ struct registry_server {
 	const char *anonymous;  /* the role of callers without a key; NULL: they are refused */
 	const char *audit_file; /* NULL: no audit */
 	const char *token_key_file; /* signs read tokens; NULL: a key of this process */
-	const char *const *hosts;   /* names by which browsers may call it, besides addresses */
+	const char *const *hosts;   /* names by which browsers and who has no key call it */
 	size_t host_count;
 	struct registry_limits limits; /* of callers that have none of their own */
 	int64_t history_max;           /* statements remembered */

@@ -377,6 +377,15 @@ host_known(const struct registry_server *server, struct slice host)
 	return false;
 }
 
+/* Who shows a key is no page that was led here; without one, a page may have made its own
+ * host's name mean this address, and asks as if from here: it says so in Host alone. */
+static bool
+host_is_ours(const struct call *c)
+{
+	return !c->who || !c->who->anonymous ||
+	       host_known(&c->router->registry->server, httpd_head_value(c->x, "host"));
+}
+
 /* Only browsers say Origin: then it must be a page of ours that calls. */
 static bool
 origin_is_ours(const struct call *c)
@@ -416,8 +425,11 @@ router_asked(void *ctx, struct httpd_exchange *x)
 	if (!route->open)
 		verdict = router_keys_find(
 		    c.router->keys, httpd_head_value(x, "authorization"), &c.who);
-	if (verdict == CALLER_KNOWN)
-		route->handle(&c);
-	else
+	if (verdict != CALLER_KNOWN)
 		refuse_caller(x, verdict);
+	else if (!host_is_ours(&c))
+		router_refuse_plain(x, 403, "HOST",
+		    "without a key: by address, as localhost or by a name of server.hosts");
+	else
+		route->handle(&c);
 }

@@ -190,8 +190,8 @@ class RouterWorld:
     def headers(self, who):
         return {"authorization": f"Bearer {self.keys[who]}"} if who else {}
 
-    def get(self, path, who=None, **more):
-        return httpx.get(self.url + path, headers=self.headers(who), timeout=30, **more)
+    def get(self, path, who=None, headers=None, **more):
+        return httpx.get(self.url + path, headers={**self.headers(who), **(headers or {})}, timeout=30, **more)
 
     def ask(self, sql, who="alice", client=None, path="/v1/query", **more):
         return (client or httpx).post(self.url + path, json={"sql": sql, **more}, headers=self.headers(who), timeout=60)

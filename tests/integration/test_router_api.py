@@ -26,7 +26,8 @@ STREAM_RSS = 64 << 20
 
 @pytest.fixture(scope="module")
 def router(tmp_path_factory):
-    world = RouterWorld(tmp_path_factory.mktemp("router"), name="router_api", anonymous="narrow").make()
+    world = RouterWorld(tmp_path_factory.mktemp("router"), name="router_api", anonymous="narrow",
+                        server={"hosts": ["router.example"]}).make()
     with admin(world.name) as pg:
         pg.execute("CREATE TABLE big AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, %s) i" % BIG)
         pg.execute("ALTER TABLE big ADD PRIMARY KEY (id)")
@@ -156,6 +157,22 @@ def test_requests_are_read_strictly(router):
         assert httpx.request(method, router.url + path, headers=router.headers("alice")).status_code == status
     headers = {**router.headers("alice"), "origin": "http://evil.example"}
     error(httpx.post(router.url + "/v1/query", json={"sql": "SELECT 1"}, headers=headers), 403, "ORIGIN")
+
+
+def test_without_a_key_only_hosts_that_are_known(router):
+    """A page whose host's name was made to mean this address asks with GET, which says no Origin."""
+    kept = router.ask("SELECT id FROM users WHERE id < 100000", who=None, engine="postgres", wait_timeout="0s").json()["id"]
+    paths = ("/v1/tables", "/v1/history", "/v1/engines", "/v1/leaderboard/top10", f"/v1/query/{kept}")
+    for path in paths:
+        for host in ("evil.example", f"evil.example:{router.port}", "127.0.0.1.evil.example", ""):
+            answer = router.get(path, headers={"host": host})
+            assert answer.status_code == 403 or not host and answer.status_code == 400, (path, host, answer.text)
+        for host in (f"127.0.0.1:{router.port}", f"localhost:{router.port}", "[::1]", f"router.example:{router.port}"):
+            assert router.get(path, headers={"host": host}).status_code != 403, (path, host)
+        key = {**router.headers("alice"), "host": "evil.example"}
+        assert httpx.get(router.url + path, headers=key, timeout=30).status_code in (200, 202, 404), path
+    error(httpx.post(router.url + "/v1/query", json={"sql": "SELECT 1"}, headers={"host": "evil.example"}), 403, "HOST")
+    assert router.get("/livez", headers={"host": "evil.example"}).status_code == 200  # who looks after it may call it anything
 
 
 def test_explain_tells_all_and_does_nothing(router):
