@@ -27,8 +27,6 @@ bool plan_refuse(struct maker *m, enum stage stage, const char *code, long offse
 struct ast_world plan_world(struct maker *m);
 const struct registry_table *plan_table(const struct ast_source *source);
 bool plan_is_metadata(const struct ast_source *source);
-/* May the role name it? */
-bool plan_may_name(const struct registry_role *role, const struct registry_table *table);
 
 /* plan_authorise.c */
 bool plan_authorise(struct maker *m);

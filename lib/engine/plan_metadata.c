@@ -66,7 +66,7 @@ all_rows(struct rows *r, const struct sql_table *of)
 	for (size_t i = 0; i < registry->table_count; i++) {
 		const struct registry_table *t = &registry->tables[i];
 
-		if (!plan_may_name(r->m->request->role, t))
+		if (!registry_may_name(r->m->request->role, t))
 			continue;
 		if (strcmp(of->name, "tables") == 0)
 			table_row(r, t);

@@ -52,18 +52,6 @@ plan_table(const struct ast_source *source)
 	return (const struct registry_table *)(const void *)source->table;
 }
 
-bool
-plan_may_name(const struct registry_role *role, const struct registry_table *t)
-{
-	if (!role->tables)
-		return true;
-	for (size_t i = 0; i < role->table_count; i++) {
-		if (strcmp(role->tables[i], t->table.name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static const struct sql_table *
 catalogue_table(struct maker *m, const struct ast_from *from, struct ast_trouble *trouble)
 {
@@ -115,7 +103,7 @@ find_table(void *ctx, const struct ast_from *from, bool write, struct ast_troubl
 		return ast_no(trouble, "FORBIDDEN_RELATION", from->location,
 		    "relation \"%s\" is not to be written", from->name);
 	}
-	if (t && plan_may_name(m->request->role, t))
+	if (t && registry_may_name(m->request->role, t))
 		return &t->table;
 	if (!t && write && !from->catalog && creates(m))
 		return new_table(m, from);

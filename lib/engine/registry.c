@@ -50,11 +50,18 @@ read_duckdb(
 	return FATE_DONE;
 }
 
+static const char *const kinds[] = { "postgres", "clickhouse", "redis", "trino", "duckdb",
+	"databricks", NULL };
+
+const char *
+registry_kind(enum engine_kind kind)
+{
+	return kinds[kind];
+}
+
 static enum fate
 read_engine(struct registry *r, struct yaml_node *map, const char *name, struct err *err)
 {
-	static const char *const kinds[] = { "postgres", "clickhouse", "redis", "trino",
-		"duckdb", "databricks", NULL };
 	static const char *const prefixes[] = { "PG", "CH", "REDIS", "TRINO", "DUCKDB", "DBX" };
 	struct registry_engine *e = &r->engines[r->engine_count];
 	int64_t version = 0;
@@ -293,6 +300,18 @@ registry_engine_of_kind(const struct registry *r, enum engine_kind kind)
 			return (int)i;
 	}
 	return ENGINE_NONE;
+}
+
+bool
+registry_may_name(const struct registry_role *role, const struct registry_table *t)
+{
+	if (!role->tables)
+		return true;
+	for (size_t i = 0; i < role->table_count; i++) {
+		if (strcmp(role->tables[i], t->table.name) == 0)
+			return true;
+	}
+	return false;
 }
 
 const struct registry_policy *

@@ -128,6 +128,10 @@ const struct registry_role *registry_role(const struct registry *registry, const
 /* ENGINE_NONE when there is none. */
 int registry_engine(const struct registry *registry, const char *name);
 int registry_engine_of_kind(const struct registry *registry, enum engine_kind kind);
+/* As the file spells it: "postgres". */
+const char *registry_kind(enum engine_kind kind);
+/* Does the role's list of tables hold it? */
+bool registry_may_name(const struct registry_role *role, const struct registry_table *table);
 /* What the role sees; NULL: everything. */
 const struct registry_policy *registry_policy(
     const struct registry_table *table, const char *role);

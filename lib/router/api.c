@@ -40,6 +40,18 @@ router_error_write(const struct router_error *e, struct buf *out)
 	buf_printf(out, ",\"status\":%u}", e->status);
 }
 
+int64_t
+router_character(struct slice sql, long offset)
+{
+	int64_t n = 1;
+
+	if (offset < 0 || (size_t)offset > sql.len)
+		return 0;
+	for (long i = 0; i < offset; i++)
+		n += ((unsigned char)sql.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
 struct buf *
 router_error_begin(struct httpd_exchange *x, const struct router_error *error)
 {

@@ -57,7 +57,7 @@ engine_write(const struct router *router, const struct plan *plan, const struct 
 	buf_printf(out, "%s{\"candidate\":%s,\"chosen\":%s", e ? "," : "",
 	    candidate ? "true" : "false", d->engine == e ? "true" : "false");
 	member(out, "name", config->name);
-	member(out, "kind", router_engine_kind(config));
+	member(out, "kind", registry_kind(config->kind));
 	if (item) {
 		member(out, "dropped_at", stage_name(item->stage));
 		member(out, "dropped_by", item->code);
@@ -75,17 +75,6 @@ engine_write(const struct router *router, const struct plan *plan, const struct 
 	buf_byte(out, '}');
 }
 
-/* Character from 1 of a byte's offset. */
-static int64_t
-position(struct slice sql, long offset)
-{
-	int64_t n = 1;
-
-	for (long i = 0; i < offset && (size_t)i < sql.len; i++)
-		n += ((unsigned char)sql.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static void
 decision_write(const struct router *router, const struct router_request *request,
     const struct plan *plan, const struct decision *d, const struct weather *weather,
@@ -101,7 +90,8 @@ decision_write(const struct router *router, const struct router_request *request
 	else
 		buf_cstr(out, ",\"engine\":null");
 	if (d->offset >= 0)
-		buf_printf(out, ",\"position\":%" PRId64, position(request->sql, d->offset));
+		buf_printf(
+		    out, ",\"position\":%" PRId64, router_character(request->sql, d->offset));
 	member(out, "reason", d->reason);
 	member(out, "detail", d->detail);
 	buf_printf(out, ",\"degraded\":%s", d->degraded ? "true" : "false");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <string.h>
 
 #include "router/ops.h"
 
@@ -12,7 +11,7 @@ board_of(const struct router *r, const struct registry_role *role, struct slice 
 	for (size_t i = 0; i < r->registry->table_count; i++) {
 		const struct registry_table *t = &r->registry->tables[i];
 
-		if (t->board && router_may_see(role, t) &&
+		if (t->board && registry_may_name(role, t) &&
 		    (slice_eq(key, slice_str(t->table.name)) ||
 			(redis != ENGINE_NONE &&
 			    slice_eq(key, slice_str(t->placements[redis].path[0])))))
@@ -22,32 +21,20 @@ board_of(const struct router *r, const struct registry_role *role, struct slice 
 }
 
 static void
-identifier(const char *name, struct buf *out)
-{
-	buf_byte(out, '"');
-	for (const char *p = name; *p; p++) {
-		if (*p == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *p);
-	}
-	buf_byte(out, '"');
-}
-
-static void
 statement_text(const struct registry_table *t, int64_t top, struct buf *out)
 {
 	const struct sql_column *columns = t->table.columns;
 
 	buf_cstr(out, "SELECT ");
-	identifier(columns[0].name, out);
+	dialect_name(out, DIALECT_POSTGRES, columns[0].name);
 	buf_cstr(out, ", ");
-	identifier(columns[1].name, out);
+	dialect_name(out, DIALECT_POSTGRES, columns[1].name);
 	buf_cstr(out, " FROM ");
-	identifier(t->table.schema, out);
+	dialect_name(out, DIALECT_POSTGRES, t->table.schema);
 	buf_byte(out, '.');
-	identifier(t->table.name, out);
+	dialect_name(out, DIALECT_POSTGRES, t->table.name);
 	buf_cstr(out, " ORDER BY ");
-	identifier(columns[1].name, out);
+	dialect_name(out, DIALECT_POSTGRES, columns[1].name);
 	buf_printf(out, " DESC LIMIT %" PRId64, top);
 }
 

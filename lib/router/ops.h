@@ -72,6 +72,8 @@ struct router_error {
 	int64_t position;     /* character of the text, from 1; 0: none */
 	int64_t retry_after_s;
 };
+/* From a byte of the text to the character that people count, from 1; 0: there is none. */
+int64_t router_character(struct slice sql, long offset);
 /* "error":{...} */
 void router_error_write(const struct router_error *error, struct buf *out);
 /* Begins the answer: everything but the last brace. */
@@ -119,12 +121,10 @@ const struct router_error *router_token_lsn(
 
 /* --- state.c: what there is, as JSON --- */
 
-const char *router_engine_kind(const struct registry_engine *engine);
 /* As engine_state(), also of one that could not be opened. */
 void router_engine_state(
     const struct router *router, size_t engine, struct engine_state *ret_state);
 void router_lag_write(int64_t lag_ms, struct buf *out); /* ,"lag_ms":... */
-bool router_may_see(const struct registry_role *role, const struct registry_table *t);
 
 void router_engines(struct router *router, struct buf *out);
 void router_tables(struct router *router, const struct registry_role *role, struct buf *out);

@@ -44,7 +44,7 @@ server(const struct registry_server *s, FILE *out)
 static void
 engine(const struct registry_engine *e, FILE *out)
 {
-	(void)fprintf(out, "  %s: {kind: %s", e->name, router_engine_kind(e));
+	(void)fprintf(out, "  %s: {kind: %s", e->name, registry_kind(e->kind));
 	if (e->version)
 		(void)fprintf(out, ", version: %u", e->version);
 	if (e->url)

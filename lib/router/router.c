@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/router.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +20,7 @@
 #include "engine/engine_ops.h"
 #include "router/ops.h"
 #include "wire/json_string.h"
+#include "work/lines.h"
 #include "work/worker.h"
 
 enum { CHECK_WAIT_MS = 5000, TURN_MS = 1000 };
@@ -43,28 +42,12 @@ struct life {
 /* --- keys, versions, limits of the process --- */
 
 static enum fate
-file_text(const char *file, struct buf *out, struct err *err)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	char part[4096];
-	ssize_t n = fd < 0 ? -1 : 0;
-
-	while (fd >= 0 && (n = read(fd, part, sizeof part)) > 0)
-		buf_put(out, part, (size_t)n);
-	if (n < 0)
-		(void)err_set(err, FATE_HALT, "%s: %s", file, strerror(errno));
-	if (fd >= 0)
-		(void)close(fd);
-	return n < 0 ? FATE_HALT : FATE_DONE;
-}
-
-static enum fate
 policy_version(struct router *r, struct err *err)
 {
 	struct buf text = { 0 };
 	char hex[DIGEST_HEX_LEN + 1];
 	struct digest digest;
-	enum fate fate = file_text(r->registry->file, &text, err);
+	enum fate fate = file_read(r->registry->file, &text, err);
 
 	if (fate == FATE_DONE) {
 		digest = digest_of(buf_view(&text));
@@ -88,7 +71,7 @@ token_key(struct router *r, struct err *err)
 		must(getrandom(r->token_key, sizeof r->token_key, 0) == sizeof r->token_key);
 		return FATE_DONE;
 	}
-	fate = file_text(file, &text, err);
+	fate = file_read(file, &text, err);
 	while (text.len && json_blank(text.p[text.len - 1]))
 		text.len--;
 	if (fate == FATE_DONE && !digest_parse(buf_view(&text), &key))

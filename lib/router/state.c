@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "router/ops.h"
 #include "wire/json.h"
-
-const char *
-router_engine_kind(const struct registry_engine *engine)
-{
-	static const char *const kinds[] = { "postgres", "clickhouse", "redis", "trino",
-		"duckdb", "databricks" };
-
-	return kinds[engine->kind];
-}
 
 void
 router_engine_state(const struct router *router, size_t engine, struct engine_state *ret)
@@ -47,7 +37,7 @@ engine_write(struct router *router, size_t e, struct buf *out)
 	buf_cstr(out, "{\"name\":");
 	json_quote(out, slice_str(config->name));
 	buf_printf(out, ",\"kind\":\"%s\",\"down\":%s,\"breaker\":\"%s\"",
-	    router_engine_kind(config), state.down ? "true" : "false",
+	    registry_kind(config->kind), state.down ? "true" : "false",
 	    state.breaker_open ? "open" : "closed");
 	if (*state.trouble && (state.down || state.breaker_open)) {
 		buf_cstr(out, ",\"trouble\":");
@@ -79,19 +69,6 @@ router_engines(struct router *router, struct buf *out)
 	}
 	buf_printf(out, "],\"cost\":%.9g,\"dearest\":%.9g,\"saved\":%.9g}\n", cost,
 	    router->dearest, router->dearest - cost);
-}
-
-/* Does the role's list of tables hold it? */
-bool
-router_may_see(const struct registry_role *role, const struct registry_table *t)
-{
-	if (!role->tables)
-		return true;
-	for (size_t i = 0; i < role->table_count; i++) {
-		if (strcmp(role->tables[i], t->table.name) == 0)
-			return true;
-	}
-	return false;
 }
 
 static void
@@ -165,7 +142,7 @@ router_tables(struct router *router, const struct registry_role *role, struct bu
 
 	buf_cstr(out, "{\"tables\":[");
 	for (size_t i = 0; i < r->table_count; i++) {
-		if (!router_may_see(role, &r->tables[i]))
+		if (!registry_may_name(role, &r->tables[i]))
 			continue;
 		buf_cstr(out, between);
 		table_write(r, &r->tables[i], role, out);

@@ -333,19 +333,6 @@ code_of_status(unsigned status)
 			       : "ENGINE_FAILED";
 }
 
-/* From a byte of the text to the character that people count. */
-static int64_t
-character(struct slice sql, long offset)
-{
-	int64_t n = 1;
-
-	if (offset < 0 || (size_t)offset > sql.len)
-		return 0;
-	for (long i = 0; i < offset; i++)
-		n += ((unsigned char)sql.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 /* Of governed tables nothing is repeated that the engine says: it may quote values. */
 static const char *
 hushed_message(const struct router_error *error)
@@ -380,7 +367,7 @@ fail_of_engine(struct statement *s, const struct engine_end *end)
 	if (hushed)
 		error.message = hushed_message(&error);
 	else if (own_text)
-		error.position = character(s->request.sql, end->position);
+		error.position = router_character(s->request.sql, end->position);
 	if (error.status == 503)
 		error.retry_after_s = 1;
 	fail(s, &error);
@@ -449,7 +436,7 @@ fail_of_decision(struct statement *s, const struct decision *d)
 			    : strcmp(d->reason, "UNKNOWN_TABLE") == 0  ? "42P01"
 			    : strcmp(d->reason, "UNKNOWN_COLUMN") == 0 ? "42703"
 								       : "",
-		.position = character(s->request.sql, d->offset) };
+		.position = router_character(s->request.sql, d->offset) };
 
 	if (d->status == 503)
 		error.retry_after_s = 1;
