@@ -285,7 +285,13 @@ void
 engine_ended(struct engine_query *query, struct engine_end *end)
 {
 	struct engine *e = query->engine;
+	struct err err;
 
+	if (end->fate == FATE_DONE && !query->told && query->ask.column_count > 0) {
+		end->fate = err_code(
+		    &err, FATE_HALT, "08P01", "%s: an end without an answer", e->config->name);
+		end->err = &err;
+	}
 	if (query == e->probe) {
 		query->ask.reader->end(query->ask.ctx, end);
 		return;

@@ -9,7 +9,7 @@
 
 struct script {
 	uint64_t rows, every_ms, times, room;
-	bool hang, cancel_ignored;
+	bool hang, cancel_ignored, mute;
 	enum fate start, end, probe;
 	char code[ERR_CODE_SIZE];
 };
@@ -72,6 +72,7 @@ script_read(const char *text)
 		word_fate(word, "end=", &s.end);
 		word_fate(word, "probe=", &s.probe);
 		s.hang = s.hang || slice_eq(word, SLICE("hang"));
+		s.mute = s.mute || slice_eq(word, SLICE("mute"));
 		s.cancel_ignored = s.cancel_ignored || slice_eq(word, SLICE("cancel=ignored"));
 		if (word.len == 10 && memcmp(word.p, "code=", 5) == 0)
 			(void)snprintf(s.code, sizeof s.code, "%.5s", word.p + 5);
@@ -142,7 +143,7 @@ play_on(void *ctx)
 	struct plan_column n = { .name = "n" };
 	struct err err;
 
-	if (!p->told)
+	if (!p->told && !s->mute)
 		must(engine_columns(p->query,
 			 p->query->ask.column_count ? p->query->ask.columns : &n,
 			 p->query->ask.column_count ? p->query->ask.column_count : 1,

@@ -76,10 +76,10 @@ extern const struct engine_ops engine_postgres, engine_clickhouse, engine_redis,
 const struct engine_ops *engine_ops_of(enum engine_kind kind);
 
 /* For tests. The first answers nothing; the second what config->url says, words between
- * spaces: rows=N every_ms=N (between rows) hang (no end) | end=FATE code=SQLSTATE,
- * start=FATE, room=N (it refuses with 53300 while N are under way), cancel=ignored, probe=FATE,
- * times=N (from the N-th ask on all is well). A row has its number, from 1, in each column of
- * the ask, or in one column "n". */
+ * spaces: rows=N every_ms=N (between rows) hang (no end) mute (no columns; rows=0) | end=FATE
+ * code=SQLSTATE, start=FATE, room=N (it refuses with 53300 while N are under way),
+ * cancel=ignored, probe=FATE, times=N (from the N-th ask on all is well). A row has its number,
+ * from 1, in each column of the ask, or in one column "n". */
 extern const struct engine_ops engine_null, engine_fail;
 
 /* As engine_open() with the driver given. */

@@ -159,8 +159,10 @@ run_fails(struct pg_session *s, enum fate fate, const char *state, struct slice 
 static bool
 lose(struct pg_session *s, enum fate fate, const char *state, const char *why)
 {
-	if (s->phase == PG_RUNNING && s->stage < PG_STAGE_LSN && s->end.fate == FATE_DONE) {
-		s->end.outcome_unknown = s->run.write;
+	bool ran = !s->stale && (s->phase != PG_RUNNING || s->stage >= PG_STAGE_LSN);
+
+	if (!ran && s->end.fate == FATE_DONE) {
+		s->end.outcome_unknown = s->run.write && !s->stale;
 		run_fails(s, fate, state, slice_str(why));
 	}
 	loop_unwatch(s->pool->loop, &s->watch);

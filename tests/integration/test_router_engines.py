@@ -368,6 +368,74 @@ def test_a_backend_that_is_terminated(pg, db):
     assert pg.run("SELECT 7")[1] == [["7"]]
 
 
+class Between:
+    """Stands between the router and PostgreSQL. When the word comes from the router, "cut" closes the
+    connection and "hold" keeps back all that the server says on it from then on, until let_go()."""
+
+    def __init__(self, word, what):
+        self.word, self.what, self.met, self.free = word, what, threading.Event(), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def engine(self):
+        return postgres() | {"url": f"host=127.0.0.1 port={self.listener.getsockname()[1]} sslmode=disable gssencmode=disable"}
+
+    def take(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.serve(self.listener.accept()[0])
+
+    def serve(self, router):
+        host, port = os.environ["SLUICE_PG_HOST"], os.environ["SLUICE_PG_PORT"]
+        if host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(f"{host}/.s.PGSQL.{port}")
+        else:
+            server = socket.create_connection((host, int(port)))
+        held = threading.Event()
+        threading.Thread(target=self.pass_on, args=(router, server, held, True), daemon=True).start()
+        threading.Thread(target=self.pass_on, args=(server, router, held, False), daemon=True).start()
+
+    def pass_on(self, source, sink, held, asks):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if asks and self.word in data and not self.free.is_set():
+                    held.set()
+                    self.met.set()
+                    if self.what == "cut":
+                        break
+                if not asks and held.is_set():
+                    self.free.wait(WAIT)
+                sink.sendall(data)
+        for end in source, sink:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def let_go(self):
+        self.free.set()
+
+    def close(self):
+        self.let_go()
+        self.listener.close()
+
+
+def test_a_connection_lost_before_a_stale_text_ran_again(tmp_path, db):
+    db.execute("DROP TABLE IF EXISTS engines.stale; CREATE TABLE engines.stale (a int); INSERT INTO engines.stale VALUES (1)")
+    between = Between(b"ROLLBACK", "cut")
+    with asker(tmp_path, between.engine(), 1, 10) as a:
+        for i in range(10):
+            for _ in range(3):
+                assert a.run("SELECT * FROM engines.stale")[1] == [["1"] + ["7"] * i]
+            db.execute(f"ALTER TABLE engines.stale ADD c{i} int DEFAULT 7")
+            end, rows = a.run("SELECT * FROM engines.stale")
+            if between.met.is_set():
+                break
+        assert (end["end"], end.get("code"), rows) == ("retry", "08006", []), end
+        between.let_go()
+        eventually(lambda: a.run("SELECT 7")[1] == [["7"]])
+    between.close()
+
+
 def test_speed_is_told(pg):
     pg.tell(bench="SELECT name FROM engines.t WHERE id = $1", params=["7"], count=2000, clients=1)
     one = pg.until(lambda line: "bench" in line)["bench"]

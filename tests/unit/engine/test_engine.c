@@ -488,6 +488,24 @@ test_a_plan_of_other_columns(void **state)
 }
 
 static void
+test_a_good_end_without_columns_is_none(void **state)
+{
+	struct engine *engine = opened(&engine_fail, "mute end=done", 1, 1);
+	struct plan_column one = { .name = "n" };
+	struct seen s = { 0 };
+	struct engine_ask a = ask_of(&s, 10000);
+
+	(void)state;
+	a.columns = &one;
+	a.column_count = 1;
+	assert_int_equal(engine_ask(engine, &a, &s.query, &s.err), FATE_DONE);
+	run_until(&s.ends, 1);
+	assert_int_equal(s.end.fate, FATE_HALT);
+	assert_string_equal(s.err.code, "08P01");
+	engine_close(engine);
+}
+
+static void
 test_a_kind_without_a_driver(void **state)
 {
 	struct registry_engine config = { .name = "dbx", .kind = ENGINE_DATABRICKS };
@@ -517,6 +535,7 @@ main(void)
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_start_fails),
 		cmocka_unit_test(test_a_plan_of_other_columns),
+		cmocka_unit_test(test_a_good_end_without_columns_is_none),
 		cmocka_unit_test(test_a_kind_without_a_driver),
 	};
 
