@@ -39,6 +39,7 @@ struct trino_ask {
 	struct buf texts;
 	struct slice *values;
 	bool posted, large, has_rows, paused, deleting;
+	bool accepted, refused; /* Trino has it; and has said itself that it failed */
 	unsigned tries;
 	struct loop_timer again;
 	char limit[80], tag[80]; /* headers of the POST */
@@ -91,6 +92,8 @@ finish(struct trino_ask *a)
 		err.fate = FATE_HALT;
 	end.fate = err.fate;
 	end.err = err.fate == FATE_DONE ? NULL : &err;
+	if (err.fate != FATE_DONE && a->accepted && !a->refused)
+		end.outcome_unknown = query->ask.access == ENGINE_WRITE;
 	ask_release(a);
 	engine_ended(query, &end);
 }
@@ -262,6 +265,7 @@ page_end(void *ctx, const struct http_response *response, const struct err *err)
 		finish(a);
 	} else if (response->status == 200) {
 		a->tries = 0;
+		a->accepted = true;
 		page_read(a);
 	} else if (!first && trino_status_passes(response->status) && a->tries < TRIES_MAX) {
 		try_again(a, response);
@@ -316,6 +320,7 @@ error_read(struct trino_ask *a, struct slice error)
 	const char *code;
 	enum fate fate = trino_fate(name, text_member(error, "errorType"), &code);
 
+	a->refused = true;
 	if (!raw.p || json_kind_of(raw) != JSON_STRING ||
 	    trino_print(&message, TRINO_PLAIN, raw, &none) != FATE_DONE)
 		message.len = 0;
@@ -492,12 +497,12 @@ go_on(struct trino_ask *a)
 		finish(a);
 	} else if (a->paused) {
 		return;
+	} else if (a->path.len == 0) {
+		finish(a);
 	} else if (a->query->cancelled) {
 		stop(a);
-	} else if (a->path.len) {
-		fetch(a);
 	} else {
-		finish(a);
+		fetch(a);
 	}
 }
 

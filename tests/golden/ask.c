@@ -100,12 +100,12 @@ see_end(void *ctx, const struct engine_end *end)
 	     (end->fate == FATE_DONE) == (end->err == NULL));
 	must(getrusage(RUSAGE_SELF, &usage) == 0);
 	a->ended = true;
-	a->answer = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:i, s:I, s:I}", "fate",
+	a->answer = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:i, s:I, s:I, s:b}", "fate",
 	    fate_name(end->fate), "code", end->err ? end->err->code : "", "what",
 	    end->err ? end->err->what : "", "cpu_s", end->cpu_s, "bytes_read",
 	    (json_int_t)end->bytes_read, "elapsed_us", (json_int_t)end->elapsed_us, "position",
 	    (int)end->position, "affected", (json_int_t)end->affected, "peak_mb",
-	    (json_int_t)usage.ru_maxrss / 1024);
+	    (json_int_t)usage.ru_maxrss / 1024, "unknown", (int)end->outcome_unknown);
 	must(a->answer);
 	if (a->cancelled_us)
 		must(json_object_set_new(a->answer, "ended_ms",

@@ -142,3 +142,23 @@ def test_a_page_that_cannot_be_read_ends_the_query_in_trino(tmp_path):
     run = Run(tmp_path, "pages", lambda i, entry: (200, {}, json.dumps(json.loads(entry["body"]) | {"columns": [{"name": "a", "type": "bigint"}], "data": [["x"]]})) if i == 1 else None,
               until="DELETE")
     assert run.answer["code"] == "08P01" and run.asked[:2] == ["POST", "GET"] and "DELETE" in run.asked, (run.answer, run.asked)
+
+
+def test_a_write_that_may_have_happened_says_so(tmp_path):
+    gone, broken = (404, {}, "gone"), (200, {}, "{")
+    failed = (200, {}, '{"error": {"message": "no", "errorName": "DIVISION_BY_ZERO", "errorType": "USER_ERROR"}}')
+    done = (200, {}, '{"updateCount": 3}')
+    foreign = (200, {}, '{"nextUri": "http://elsewhere.example/v1/statement/x"}')
+    for i, (at, what, fate, unknown) in enumerate([(1, gone, "retry", True), (1, broken, "retry", True), (0, broken, "retry", True), (1, foreign, "halt", True),
+                                                   (1, failed, "reject", False), (1, done, "done", False), (0, (401, {}, "no"), "halt", False), (0, gone, "retry", False)]):
+        for write in True, False:
+            folder = tmp_path / f"{i}{write}"
+            folder.mkdir()
+            run = Run(folder, "pages", lambda n, entry, at=at, what=what: what if n == at else None, write=write)
+            assert run.answer["fate"] == fate and run.answer["unknown"] == (unknown and write), (at, what, write, run.answer)
+            assert run.asked.count("POST") == 1
+
+
+def test_a_write_that_is_cancelled_says_that_it_may_have_happened(tmp_path):
+    run = Run(tmp_path, "cancel", cancel_ms=700, write=True)
+    assert run.end() == ("retry", "57014") and run.answer["unknown"] and run.asked[-1] == "DELETE", (run.answer, run.asked)
