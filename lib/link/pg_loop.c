@@ -241,7 +241,7 @@ pg_session_over(struct pg_session *s)
 		s->phase = PG_IDLE;
 		s->run.handler = NULL;
 		s->used = ++s->pool->runs;
-		if (s->out.cap > KEPT_BYTES)
+		if (s->out.cap > KEPT_BYTES && s->out.len == 0)
 			buf_finish(&s->out);
 		if (s->in.cap > KEPT_BYTES && s->parsed == s->in.len) {
 			buf_finish(&s->in);

@@ -286,7 +286,7 @@ on_error(struct pg_session *s, struct slice body)
 
 	if (!pg_frame_complaint(body, &c))
 		return nonsense(s);
-	if (s->phase != PG_RUNNING) {
+	if (s->phase != PG_RUNNING || s->discarding) {
 		char why[200];
 
 		(void)snprintf(why, sizeof why, "%.*s", SLICE_ARG(c.message));
@@ -315,8 +315,19 @@ clean_by(struct pg_session *s, const char *sql)
 	buf_byte(&s->out, 'Q');
 	buf_put(&s->out, &size, sizeof size);
 	buf_put(&s->out, sql, strlen(sql) + 1);
-	s->phase = PG_CLEANING;
 	flush(s);
+}
+
+/* Nobody waits for its answer: the server does what is sent after it only then, and what it
+ * says until it is ready again is of this. */
+static void
+discard(struct pg_session *s)
+{
+	s->discarding = true;
+	s->dirty = s->primed = false;
+	s->statement = NULL;
+	pg_statements_clear(&s->statements);
+	clean_by(s, "DISCARD ALL");
 }
 
 static void
@@ -334,23 +345,18 @@ run_again(struct pg_session *s)
 static bool
 on_ready(struct pg_session *s, char status)
 {
-	if (s->discarding) {
-		s->discarding = s->dirty = s->primed = false;
-		s->statement = NULL;
-		pg_statements_clear(&s->statements);
-	}
 	if (s->statement && !s->statement->ready && !s->stale) {
 		pg_statements_drop(&s->statements, s->statement);
 		s->statement = NULL;
 	}
 	if (status != 'I') {
+		s->phase = PG_CLEANING;
 		clean_by(s, "ROLLBACK");
 	} else if (s->stale) {
 		run_again(s);
-	} else if (s->dirty) {
-		s->discarding = true;
-		clean_by(s, "DISCARD ALL");
 	} else {
+		if (s->dirty)
+			discard(s);
 		s->phase = PG_SETTLED;
 		pg_session_over(s);
 		return false;
@@ -358,10 +364,28 @@ on_ready(struct pg_session *s, char status)
 	return true;
 }
 
+/* What DISCARD ALL says, before anything that was sent after it. */
+static bool
+on_discard(struct pg_session *s, const struct pg_frame *f)
+{
+	switch (f->type) {
+	case 'E': return on_error(s, f->body);
+	case 'Z': s->discarding = false; return true;
+	case 'C':
+	case 'N':
+	case 'S':
+	case 'A': return true;
+	default: break;
+	}
+	return nonsense(s);
+}
+
 /* false: the session is over with its run, or gone. */
 static bool
 on_frame(struct pg_session *s, const struct pg_frame *f)
 {
+	if (s->discarding)
+		return on_discard(s, f);
 	switch (f->type) {
 	case 'D': return s->phase == PG_RUNNING ? on_row(s, f->body) : nonsense(s);
 	case 'C':

@@ -50,7 +50,7 @@ enum pg_phase {
 	PG_CONNECTING,
 	PG_IDLE,
 	PG_RUNNING,  /* the pipeline of the run */
-	PG_CLEANING, /* ROLLBACK or DISCARD ALL */
+	PG_CLEANING, /* ROLLBACK */
 	PG_SETTLED,  /* a cancel is still on its way, or the end is being told */
 	PG_CLOSED,
 };
@@ -68,7 +68,7 @@ struct pg_session {
 	struct pg_statements statements;
 	bool primed;     /* BEGIN READ ONLY and COMMIT are prepared */
 	bool dirty;      /* ran a write since the last DISCARD ALL */
-	bool discarding; /* which is under way */
+	bool discarding; /* which is under way; the next run may be sent behind it */
 	bool wrote;      /* its last run was a write */
 	uint64_t used;   /* the pool's count of runs when it ended its last one */
 

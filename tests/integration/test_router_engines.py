@@ -436,6 +436,20 @@ def test_a_connection_lost_before_a_stale_text_ran_again(tmp_path, db):
     between.close()
 
 
+def test_a_write_does_not_wait_until_its_session_is_clean(tmp_path, db):
+    between = Between(b"DISCARD ALL", "hold")
+    zone = "SELECT set_config('TimeZone', 'Asia/Tokyo', false), current_setting('statement_timeout')"
+    with asker(tmp_path, between.engine(), 1, 10) as a:
+        a.tell(ask="first", sql=zone, write=True)
+        assert a.end("first")["end"] == "done" and between.met.wait(WAIT)
+        a.tell(ask="next", sql="SELECT current_setting('TimeZone')", write=True)  # on the same session, behind it
+        a.state()
+        assert not a.rows("next")
+        between.let_go()
+        assert a.end("next")["end"] == "done" and a.rows("next") == [["UTC"]]
+    between.close()
+
+
 def test_speed_is_told(pg):
     pg.tell(bench="SELECT name FROM engines.t WHERE id = $1", params=["7"], count=2000, clients=1)
     one = pg.until(lambda line: "bench" in line)["bench"]
