@@ -85,7 +85,7 @@ void router_refuse_plain(
  * by its limits or because the router is being stopped. */
 bool router_admit(struct router *router, struct httpd_exchange *x, struct principal *who);
 
-/* --- statement.c --- */
+/* --- statement*.c --- */
 
 /* Owns the request from now on, and the exchange until it is answered. */
 void statement_new(struct router *router, struct httpd_exchange *x, struct principal *who,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* statement.h -- the struct statement, for the files that make its answer. Private
- * to router_statement*.c.
+/* statement.h -- what the statement*.c files share; nobody else's business.
+ *
+ * statement.c begins one and stops it, _route.c decides and asks, _engine.c hears what the
+ * engine says, _out.c writes the answer, _end.c ends it, and _list.c knows those there are.
  *
  * A statement either streams (its exchange takes the rows as they come, and when the
  * client leaves it is cancelled) or is kept (wait_timeout was given): then rows go into
@@ -70,8 +72,42 @@ struct statement {
 	    **waiting; /* of router.waiting; waiting NULL: not in it */
 };
 
+/* --- statement_list.c: those there are --- */
+
+void statement_remember(struct statement *s);
+void statement_forget(struct statement *s);
+/* For a replica to come to what its read token stands for. */
+void statement_wait_begin(struct statement *s);
+void statement_wait_end(struct statement *s); /* accepts one that does not wait */
+/* Among the answers that wait to be fetched; the oldest may go. */
+void statement_keep(struct statement *s);
+void statement_unkeep(struct statement *s); /* accepts one that is not there */
 /* Forgets the answer that has waited longest; false: none waits. */
 bool statement_forget_oldest(struct router *router);
+
+/* --- statement_route.c --- */
+
+/* Decides, and asks the engine; or it waits, or has failed. */
+void statement_route(struct statement *s);
+
+/* --- statement_engine.c: what the engine says --- */
+
+extern const struct engine_reader statement_reader;
+/* Ends it with what the engine said. */
+void statement_fail_of_engine(struct statement *s, const struct engine_end *end);
+/* Decides again, without the engine that was busy or is gone. */
+void statement_try_another(struct statement *s, const struct err *why);
+
+/* --- statement_end.c --- */
+
+/* Its line in the audit, "begins" or how it ended; RETRY: it is not written. */
+enum fate statement_audit(struct statement *s, const char *outcome, struct err *err);
+/* Ends it; s is gone then, unless its answer is kept. */
+void statement_fail(struct statement *s, const struct router_error *error);
+/* As much; what must be on record and is not, fails. */
+void statement_succeed(struct statement *s);
+/* One that has ended: forgets its answer too. */
+void statement_free(struct statement *s);
 
 /* --- statement_out.c: the answer --- */
 
