@@ -25,19 +25,44 @@ buf_grow(struct buf *buf, size_t more)
 void
 buf_printf(struct buf *buf, const char *fmt, ...)
 {
+	size_t room = buf->cap - buf->len;
 	va_list args;
 	int n;
 
 	va_start(args, fmt);
-	n = vsnprintf(NULL, 0, fmt, args);
+	n = vsnprintf(room ? buf->p + buf->len : NULL, room, fmt, args);
 	va_end(args);
 	must(n >= 0);
-	if (buf->cap - buf->len < (size_t)n + 1)
+	if ((size_t)n >= room) {
 		buf_grow(buf, (size_t)n + 1);
-	va_start(args, fmt);
-	(void)vsnprintf(buf->p + buf->len, (size_t)n + 1, fmt, args);
-	va_end(args);
+		va_start(args, fmt);
+		(void)vsnprintf(buf->p + buf->len, (size_t)n + 1, fmt, args);
+		va_end(args);
+	}
 	buf->len += (size_t)n;
+}
+
+void
+buf_i64(struct buf *buf, int64_t value)
+{
+	char digits[20], *p = digits + sizeof digits;
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	do
+		*--p = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		*--p = '-';
+	buf_put(buf, p, (size_t)(digits + sizeof digits - p));
+}
+
+void
+buf_millis(struct buf *buf, int64_t us)
+{
+	buf_i64(buf, us / 1000);
+	buf_byte(buf, '.');
+	for (int64_t rest = us % 1000, unit = 100; unit; unit /= 10)
+		buf_byte(buf, (char)('0' + rest / unit % 10));
 }
 
 const char *

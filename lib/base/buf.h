@@ -7,6 +7,7 @@
 #define BASE_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -22,6 +23,8 @@ struct buf {
 
 void buf_grow(struct buf *buf, size_t more); /* room for more bytes after len */
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
+void buf_i64(struct buf *buf, int64_t value);
+void buf_millis(struct buf *buf, int64_t us); /* 0 and more, as milliseconds: 12.345 */
 const char *buf_str(struct buf *buf);
 void buf_finish(struct buf *buf); /* frees; the buf is empty and valid again */
 

@@ -85,26 +85,12 @@ integer_at(int type, const void *data, uint64_t row)
 }
 
 static void
-print_i64(struct buf *out, int64_t value)
-{
-	char digits[24], *p = digits + sizeof digits;
-	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-
-	do
-		*--p = (char)('0' + left % 10);
-	while (left /= 10);
-	if (value < 0)
-		*--p = '-';
-	buf_put(out, p, (size_t)(digits + sizeof digits - p));
-}
-
-static void
 print_integer(struct buf *out, decimal_small value, unsigned scale)
 {
 	struct decimal d;
 
 	if (scale == 0 && value >= INT64_MIN && value <= INT64_MAX) {
-		print_i64(out, (int64_t)value);
+		buf_i64(out, (int64_t)value);
 		return;
 	}
 	if (value == (decimal_small)((bits128)1 << 127)) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,14 +86,19 @@ line_write(const struct audit_line *l, struct buf *out)
 {
 	struct digest digest = digest_of(l->sql);
 	char hex[DIGEST_HEX_LEN + 1];
-	int64_t wall_ms = clock_wall_ms();
 
 	digest_hex(&digest, hex);
-	buf_printf(out, "{\"at_ms\":%" PRId64 ",\"id\":\"%s\",\"principal\":", wall_ms, l->id);
+	buf_cstr(out, "{\"at_ms\":");
+	buf_i64(out, clock_wall_ms());
+	buf_cstr(out, ",\"id\":\"");
+	buf_cstr(out, l->id);
+	buf_cstr(out, "\",\"principal\":");
 	json_quote(out, slice_str(l->who));
 	buf_cstr(out, ",\"role\":");
 	json_quote(out, slice_str(l->role));
-	buf_printf(out, ",\"sql_sha256\":\"%s\"", hex);
+	buf_cstr(out, ",\"sql_sha256\":\"");
+	buf_put(out, hex, DIGEST_HEX_LEN);
+	buf_byte(out, '"');
 	if (l->plan && l->plan->tables) {
 		list_tables(l->plan, out);
 		list_masked(l->plan, l->role, out);
@@ -103,10 +107,15 @@ line_write(const struct audit_line *l, struct buf *out)
 		buf_cstr(out, ",\"engine\":");
 		json_quote(out, slice_str(l->engine));
 	}
-	buf_printf(out,
-	    ",\"policy\":\"%s\",\"outcome\":\"%s\",\"rows\":%" PRIu64 ",\"elapsed_ms\":%" PRId64
-	    ".%03" PRId64 "}\n",
-	    l->policy, l->outcome, l->rows, l->elapsed_us / 1000, l->elapsed_us % 1000);
+	buf_cstr(out, ",\"policy\":\"");
+	buf_cstr(out, l->policy);
+	buf_cstr(out, "\",\"outcome\":\"");
+	buf_cstr(out, l->outcome);
+	buf_cstr(out, "\",\"rows\":");
+	buf_i64(out, (int64_t)l->rows);
+	buf_cstr(out, ",\"elapsed_ms\":");
+	buf_millis(out, l->elapsed_us);
+	buf_cstr(out, "}\n");
 }
 
 /* All of it, or what the disk took. */

@@ -102,10 +102,10 @@ slot_write(const struct slot *slot, const struct registry *registry, struct buf 
 	else
 		buf_printf(out, ",\"row_count\":%" PRIu64, e->rows);
 	buf_printf(out,
-	    ",\"reason\":\"%s\",\"status\":%u,\"elapsed_ms\":%" PRId64 ".%03" PRId64
-	    ",\"cost\":%.9g",
-	    e->reason ? e->reason : "", e->status, e->elapsed_us / 1000, e->elapsed_us % 1000,
-	    e->cost);
+	    ",\"reason\":\"%s\",\"status\":%u,\"elapsed_ms\":", e->reason ? e->reason : "",
+	    e->status);
+	buf_millis(out, e->elapsed_us);
+	buf_printf(out, ",\"cost\":%.9g", e->cost);
 	if (e->degraded)
 		buf_cstr(out, ",\"degraded\":true");
 	if (e->truncated)

@@ -43,13 +43,15 @@ begin_members(const struct statement *s, struct buf *out)
 static void
 end_members(const struct statement *s, struct buf *out)
 {
-	int64_t us = s->ended_us - s->began_us;
-
-	buf_printf(out,
-	    "\"row_count\":%" PRIu64 ",\"truncated\":%s,\"elapsed_ms\":%" PRId64 ".%03" PRId64,
-	    s->rows, s->truncated ? "true" : "false", us / 1000, us % 1000);
-	if (s->affected >= 0)
-		buf_printf(out, ",\"affected\":%" PRId64, s->affected);
+	buf_cstr(out, "\"row_count\":");
+	buf_i64(out, (int64_t)s->rows);
+	buf_cstr(out, s->truncated ? ",\"truncated\":true" : ",\"truncated\":false");
+	buf_cstr(out, ",\"elapsed_ms\":");
+	buf_millis(out, s->ended_us - s->began_us);
+	if (s->affected >= 0) {
+		buf_cstr(out, ",\"affected\":");
+		buf_i64(out, s->affected);
+	}
 	if (*s->token)
 		buf_printf(out, ",\"read_token\":\"%s\"", s->token);
 }

@@ -1,20 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/digest.h"
 
+#include <pthread.h>
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/must.h"
 #include "wire/json_string.h"
 
+static EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+/* Fetched once: looking the algorithm up by name costs more than hashing. */
+static void
+sha256_fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(sha256);
+}
+
+EVP_MD_CTX *
+digest_begin(void)
+{
+	static _Thread_local EVP_MD_CTX *context;
+
+	if (context) {
+		must(EVP_DigestInit_ex2(context, NULL, NULL) == 1);
+		return context;
+	}
+	(void)pthread_once(&sha256_once, sha256_fetch);
+	context = EVP_MD_CTX_new();
+	must(context && EVP_DigestInit_ex2(context, sha256, NULL) == 1);
+	return context;
+}
+
 struct digest
 digest_of(struct slice text)
 {
+	EVP_MD_CTX *context = digest_begin();
 	struct digest digest;
 	unsigned len = 0;
 
-	must(EVP_Digest(text.p, text.len, digest.bytes, &len, EVP_sha256(), NULL) == 1 &&
-	     len == DIGEST_LEN);
+	must(EVP_DigestUpdate(context, text.p, text.len) == 1 &&
+	     EVP_DigestFinal_ex(context, digest.bytes, &len) == 1 && len == DIGEST_LEN);
 	return digest;
 }
 

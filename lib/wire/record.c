@@ -3,9 +3,9 @@
 
 #include <endian.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 
 #include "base/must.h"
+#include "wire/digest.h"
 
 /* --- headers --- */
 
@@ -153,17 +153,6 @@ record_read_headers(
 
 /* --- the change's name --- */
 
-static EVP_MD *sha256;
-static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
-
-/* Fetched once: looking the algorithm up by name costs more than hashing. */
-static void
-sha256_fetch(void)
-{
-	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	must(sha256);
-}
-
 static inline uint64_t
 load_be64(const unsigned char *p)
 {
@@ -224,34 +213,18 @@ gather(struct gathered *g, struct slice part)
 	g->len += part.len;
 }
 
-/* One a thread, for its life; begun with the algorithm, which later beginnings keep. */
-static EVP_MD_CTX *
-begin(void)
-{
-	static _Thread_local EVP_MD_CTX *context;
-
-	if (context) {
-		must(EVP_DigestInit_ex2(context, NULL, NULL) == 1);
-		return context;
-	}
-	(void)pthread_once(&sha256_once, sha256_fetch);
-	context = EVP_MD_CTX_new();
-	must(context && EVP_DigestInit_ex2(context, sha256, NULL) == 1);
-	return context;
-}
-
 void
 record_id(const struct slice *parts, size_t count, char ret_id[RECORD_ID_LEN])
 {
 	struct gathered g;
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[DIGEST_LEN];
 	unsigned len = 0;
 
-	g.context = begin();
+	g.context = digest_begin();
 	g.len = 0; /* the bytes are written before they are read */
 	for (size_t i = 0; i < count; i++)
 		gather(&g, parts[i]);
 	flush(&g);
-	must(EVP_DigestFinal_ex(g.context, digest, &len) == 1 && len == 32);
+	must(EVP_DigestFinal_ex(g.context, digest, &len) == 1 && len == DIGEST_LEN);
 	base32_128(digest, ret_id);
 }

@@ -114,6 +114,46 @@ buf_grows_and_prints(void **state)
 	buf_finish(&buf);
 }
 
+/* What fills the room to its last byte, and what does not fit. */
+static void
+buf_prints_at_the_edge(void **state)
+{
+	struct buf buf = { 0 };
+
+	(void)state;
+	for (size_t left = 0; left < 8; left++) {
+		buf_finish(&buf);
+		buf_grow(&buf, 1);
+		while (buf.cap - buf.len > left)
+			buf_byte(&buf, '.');
+		buf_printf(&buf, "%s", "abcd");
+		assert_memory_equal(buf.p + buf.len - 5, ".abcd", 5);
+	}
+	buf_finish(&buf);
+}
+
+static void
+buf_prints_numbers(void **state)
+{
+	struct buf buf = { 0 };
+
+	(void)state;
+	buf_i64(&buf, 0);
+	buf_byte(&buf, ' ');
+	buf_i64(&buf, INT64_MAX);
+	buf_byte(&buf, ' ');
+	buf_i64(&buf, INT64_MIN);
+	buf_byte(&buf, ' ');
+	buf_millis(&buf, 0);
+	buf_byte(&buf, ' ');
+	buf_millis(&buf, 7);
+	buf_byte(&buf, ' ');
+	buf_millis(&buf, 12050);
+	assert_string_equal(
+	    buf_str(&buf), "0 9223372036854775807 -9223372036854775808 0.000 0.007 12.050");
+	buf_finish(&buf);
+}
+
 static void
 options_fill_targets_and_move_operands(void **state)
 {
@@ -183,6 +223,8 @@ main(void)
 		cmocka_unit_test(slice_reads_digits_of_every_length),
 		cmocka_unit_test(arena_stops_at_its_ceiling),
 		cmocka_unit_test(buf_grows_and_prints),
+		cmocka_unit_test(buf_prints_at_the_edge),
+		cmocka_unit_test(buf_prints_numbers),
 		cmocka_unit_test(options_fill_targets_and_move_operands),
 		cmocka_unit_test(metrics_print_prometheus_text),
 	};
