@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +24,8 @@ struct loop {
 	/* The turn under way: a watch that is taken off is not called in it any more. */
 	struct epoll_event events[EVENTS_A_TURN];
 	int event_count;
+	int64_t linger_us; /* 0: sleeps at once */
+	bool busy;         /* the last turn had events */
 };
 
 enum fate
@@ -267,10 +270,35 @@ wait_of(const struct loop *loop, int64_t wait_ms)
 }
 
 void
+loop_linger(struct loop *loop, int64_t us)
+{
+	loop->linger_us = us;
+}
+
+/* What comes soon, without sleep. */
+static int
+look_on(struct loop *loop)
+{
+	int64_t until_us = clock_mono_us() + loop->linger_us;
+	int count;
+
+	while ((count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, 0)) == 0 &&
+	       clock_mono_us() < until_us)
+		(void)sched_yield();
+	return count;
+}
+
+void
 loop_run(struct loop *loop, int64_t wait_ms)
 {
-	loop->event_count =
-	    epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, wait_of(loop, wait_ms));
+	int wait = wait_of(loop, wait_ms), count = 0;
+
+	if (wait && loop->busy && loop->linger_us)
+		count = look_on(loop);
+	if (count == 0)
+		count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, wait);
+	loop->event_count = count;
+	loop->busy = count > 0;
 	for (int i = 0; i < loop->event_count; i++) {
 		struct loop_watch *watch = loop->events[i].data.ptr;
 		uint32_t seen = loop->events[i].events;

@@ -23,6 +23,11 @@ void loop_free(struct loop *loop);                      /* accepts NULL */
 
 /* Waits up to wait_ms (-1: as long as nothing happens) and calls what is due. */
 void loop_run(struct loop *loop, int64_t wait_ms);
+/* After a turn with events loop_run() looks on for us microseconds before it sleeps, and
+ * lets others have the processor meanwhile; for answers that take less than to sleep and
+ * be woken, which is some 20 us on a machine that idles. Less than 1000; 0, as at first:
+ * it sleeps at once. */
+void loop_linger(struct loop *loop, int64_t us);
 
 /* --- sockets --- */
 

@@ -23,7 +23,7 @@
 #include "work/lines.h"
 #include "work/worker.h"
 
-enum { CHECK_WAIT_MS = 5000, TURN_MS = 1000 };
+enum { CHECK_WAIT_MS = 5000, TURN_MS = 1000, LINGER_US = 50 };
 
 struct settings {
 	const char *file, *listen, *log_level;
@@ -299,6 +299,7 @@ run(struct life *life)
 	log_event(LOG_INFO, "start", "version=%s file=%s policy=%s port=%d keys=%zu",
 	    SLUICE_VERSION, r->registry->file, r->policy_version, httpd_loop_port(r->httpd),
 	    router_keys_count(r->keys));
+	loop_linger(r->loop, LINGER_US); /* a look-up by key takes no longer */
 	while (!life->stops)
 		loop_run(r->loop, TURN_MS);
 	(void)sd_notify(0, "STOPPING=1");

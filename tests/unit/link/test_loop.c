@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -224,6 +225,43 @@ test_notes(void **state)
 	loop_free(loop);
 }
 
+/* It looks on no longer than it was told to wait, sees what comes meanwhile, and sleeps. */
+static void
+test_lingering(void **state)
+{
+	struct loop *loop = fresh();
+	struct post p = { .loop = loop };
+	pthread_t thread;
+	int64_t began_us;
+	struct timespec cpu, cpu_then;
+
+	(void)state;
+	p.note = (struct loop_note){ .run = ran, .ctx = &p };
+	loop_linger(loop, 900);
+	for (int i = 1; i <= 100; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, poster, &p), 0);
+		while (p.runs < i)
+			loop_run(loop, -1);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	began_us = clock_mono_us();
+	loop_run(loop, 300);
+	assert_true(clock_mono_us() - began_us >= 300000);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu_then);
+	assert_true(
+	    (cpu_then.tv_sec - cpu.tv_sec) * 1000000000L + cpu_then.tv_nsec - cpu.tv_nsec <
+	    100000000L);
+	loop_post(loop, &p.note);
+	loop_run(loop, 0);
+	began_us = clock_mono_us();
+	loop_run(loop, 0); /* has events behind it, and is not to wait */
+	loop_run(loop, 0);
+	assert_int_equal(p.runs, 101);
+	assert_true(clock_mono_us() - began_us < 100000);
+	loop_free(loop);
+}
+
 int
 main(void)
 {
@@ -232,6 +270,7 @@ main(void)
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_timers_are_not_early),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_lingering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
