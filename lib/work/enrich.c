@@ -422,13 +422,15 @@ refresh_due(struct enrich_loop *loop, struct err *err)
 	size_t count = 0;
 	enum fate fate;
 
-	if (!loop->refresh)
+	if (!loop->refresh || clock_mono_ms() < loop->refresh_ms)
 		return FATE_DONE;
 	fate = refresh_step(loop->refresh, clock_mono_ms(), &parts, &count, err);
 	if (fate == FATE_RETRY) {
 		log_event(LOG_WARN, "refresh", "why=%s", log_quote(err->what));
-		return FATE_DONE; /* due again at the next turn */
+		loop->refresh_ms = clock_mono_ms() + pause_next_ms(&loop->refresh_pause);
+		return FATE_DONE;
 	}
+	pause_reset(&loop->refresh_pause);
 	if (fate != FATE_DONE || count == 0)
 		return fate;
 	switch (kafka_txn_run(loop->txn, NULL, 0, loop->consumer, parts, count, err)) {

@@ -31,9 +31,11 @@ struct enrich_loop {
 	struct gap gap;
 	char *slot; /* of the connector; NULL: none is named */
 	int64_t next_gap_ms;
-	bool holding;      /* partitions are paused, a batch waits for Postgres */
-	bool reading;      /* false while on_revoke may not start work */
-	struct err broken; /* a HALT found inside a callback */
+	struct pause refresh_pause;
+	int64_t refresh_ms; /* asked again then; 0: now */
+	bool holding;       /* partitions are paused, a batch waits for Postgres */
+	bool reading;       /* false while on_revoke may not start work */
+	struct err broken;  /* a HALT found inside a callback */
 };
 
 /* Waits for Postgres and compiles the query against it. */

@@ -62,7 +62,7 @@ struct pipeline_enrich {
 	int64_t generation;
 	enum on_truncate on_truncate;
 	enum on_dimension_change on_dimension_change;
-	int64_t refresh_rows_max;   /* facts of one changed dimension row */
+	int64_t refresh_rows_max;   /* facts that one signal to Debezium may ask for */
 	int64_t sink_outage_max_ms; /* what compaction leaves to a sink that was away */
 	int64_t batch_rows, batch_bytes, linger_ms;
 	int64_t cache_bytes; /* all dimensions together */

@@ -7,23 +7,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/must.h"
+#include "wire/digest.h"
 #include "work/worker.h"
 
-enum { PARTS_MAX = 256, ARENA_SIZE = 64 << 20, DEPTH_MAX = SQL_SOURCES_MAX };
+enum {
+	PARTS_MAX = 256,
+	ARENA_SIZE = 64 << 20,
+	STEP_MS = 1000,    /* facts are counted for so long, then the loop goes on */
+	CANCELLED_MAX = 3, /* counts of one gathering; the other keys are refused with them */
+};
+#define CANCELLED "57014"
+
+/* A lock on the fact table is waited out, a count that takes too long is not. */
+#define COUNT_BEGIN "SET lock_timeout = 3000"
+#define COUNT_END   "RESET lock_timeout"
+
+/* Changed rows of each dimension. */
+struct keys {
+	struct buf texts[SQL_SOURCES_MAX]; /* SQL, each terminated: ('a'::uuid) */
+	size_t count;
+	bool all; /* every fact: the dimension was truncated */
+};
 
 /* What is gathered of one partition of one dimension's topic. */
 struct gathering {
 	const char *topic;
 	int32_t partition;
-	int64_t first, last;              /* offsets seen */
-	int64_t due_ms;                   /* 0: nothing to ask for */
-	struct buf keys[SQL_SOURCES_MAX]; /* SQL, each terminated: ('a'::uuid) */
-	size_t key_count;
-	bool all;      /* every fact: the dimension was truncated */
-	size_t source; /* which one */
+	int64_t first, last; /* offsets seen */
+	int64_t due_ms;      /* 0: nothing to ask for */
+	struct keys keys;
+	size_t source; /* the truncated one */
 	bool fresh;    /* offsets not handed out yet */
+	/* Together they ask for too much: key by key, as many in a signal as it may ask for. */
+	bool by_key;
+	size_t seen[SQL_SOURCES_MAX]; /* bytes of the keys that were counted */
+	struct keys some;             /* of the next signal */
+	int64_t some_facts;
+	unsigned cancelled;
 };
 
 struct refresh {
@@ -34,6 +57,7 @@ struct refresh {
 	size_t parents[SQL_SOURCES_MAX]; /* the source that a dimension's key comes from */
 	struct gathering gatherings[PARTS_MAX];
 	size_t count;
+	size_t turn; /* the gathering that is asked about first */
 	struct kafka_part parts[PARTS_MAX];
 	struct arena arena;
 	struct buf text;
@@ -126,14 +150,22 @@ refresh_open(struct enrich_plan *plan, struct pg *pg, const char *signal_table,
 	return FATE_DONE;
 }
 
+static void
+keys_finish(struct keys *keys)
+{
+	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
+		buf_finish(&keys->texts[i]);
+}
+
 void
 refresh_close(struct refresh *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < PARTS_MAX; i++)
-		for (size_t s = 0; s < SQL_SOURCES_MAX; s++)
-			buf_finish(&r->gatherings[i].keys[s]);
+	for (size_t i = 0; i < PARTS_MAX; i++) {
+		keys_finish(&r->gatherings[i].keys);
+		keys_finish(&r->gatherings[i].some);
+	}
 	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
 		row_plan_free(r->rows[i]);
 	buf_finish(&r->text);
@@ -145,17 +177,28 @@ refresh_close(struct refresh *r)
 void
 refresh_clear(struct refresh *r)
 {
-	r->count = 0;
+	r->count = r->turn = 0;
+}
+
+static void
+keys_empty(struct keys *keys)
+{
+	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
+		keys->texts[i].len = 0;
+	keys->count = 0;
+	keys->all = false;
 }
 
 static void
 gathering_empty(struct gathering *g)
 {
-	for (size_t i = 0; i < SQL_SOURCES_MAX; i++)
-		g->keys[i].len = 0;
-	g->key_count = 0;
+	keys_empty(&g->keys);
+	keys_empty(&g->some);
+	memset(g->seen, 0, sizeof g->seen);
 	g->due_ms = 0;
-	g->all = false;
+	g->by_key = false;
+	g->some_facts = 0;
+	g->cancelled = 0;
 }
 
 static struct gathering *
@@ -194,7 +237,7 @@ key_add(struct refresh *r, struct gathering *g, size_t source, const struct valu
     int64_t now_ms)
 {
 	const struct sql_source *dimension = sql_query_source(r->plan->query, source);
-	struct buf *keys = &g->keys[source];
+	struct buf *keys = &g->keys.texts[source];
 
 	for (size_t i = 0; i < dimension->key_count; i++)
 		if (row[dimension->key[i]].state != VALUE_SET)
@@ -214,7 +257,7 @@ key_add(struct refresh *r, struct gathering *g, size_t source, const struct valu
 	}
 	buf_byte(keys, ')');
 	buf_byte(keys, 0);
-	g->key_count++;
+	g->keys.count++;
 	if (g->due_ms == 0)
 		g->due_ms = now_ms + REFRESH_GATHER_MS;
 }
@@ -280,7 +323,7 @@ refresh_take(
 	if (change_read(message->value, &change, &ignored) != FATE_DONE)
 		return;
 	if (change.kind == CHANGE_TRUNCATE) {
-		g->all = true;
+		g->keys.all = true;
 		g->source = source;
 		g->due_ms = mono_ms + REFRESH_GATHER_MS;
 	}
@@ -366,24 +409,27 @@ put_facts(struct refresh *r, size_t source, struct slice keys, struct buf *filte
 }
 
 static void
-put_filter(struct refresh *r, const struct gathering *g, struct buf *filter)
+put_filter(struct refresh *r, const struct keys *keys, struct buf *filter)
 {
-	if (g->all) {
+	if (keys->all) {
 		buf_cstr(filter, "true");
 		return;
 	}
 	for (size_t i = 1; i < r->plan->source_count; i++)
-		if (g->keys[i].len)
-			put_facts(r, i, buf_view(&g->keys[i]), filter);
+		if (keys->texts[i].len)
+			put_facts(r, i, buf_view(&keys->texts[i]), filter);
 }
 
-/* Of the facts that the filter names, are there more than refresh_rows_max? */
+/* How many facts the filter names, up to one more than refresh_rows_max. A count that is
+ * cancelled, by statement_timeout or by hand, has found too many: trying it again would
+ * keep the facts that come waiting, and find no end. */
 static enum fate
-ask_too_many(struct refresh *r, const struct buf *filter, bool *ret_too_many, struct err *err)
+count_facts(struct refresh *r, const struct buf *filter, int64_t *ret_count,
+    bool *ret_cancelled, struct err *err)
 {
 	struct pg_result result = { 0 };
 	struct buf sql = { 0 };
-	int64_t most = r->plan->pipeline->enrich.refresh_rows_max, count = 0;
+	int64_t most = r->plan->pipeline->enrich.refresh_rows_max;
 	enum fate fate;
 
 	buf_cstr(&sql, "SELECT count(*) FROM (SELECT FROM ");
@@ -393,10 +439,14 @@ ask_too_many(struct refresh *r, const struct buf *filter, bool *ret_too_many, st
 	buf_cstr(&sql, " WHERE ");
 	buf_slice(&sql, buf_view(filter));
 	buf_printf(&sql, " LIMIT %" PRId64 ") AS facts", most + 1);
+	*ret_cancelled = false;
 	fate = pg_query(r->pg, &(struct pg_query){ buf_str(&sql), NULL, 0 }, &result, err);
 	if (fate == FATE_DONE) {
-		must(slice_i64(pg_result_text(&result, 0, 0), &count));
-		*ret_too_many = count > most;
+		must(slice_i64(pg_result_text(&result, 0, 0), ret_count));
+	} else if (strcmp(err->code, CANCELLED) == 0) {
+		*ret_cancelled = true;
+		*ret_count = most + 1;
+		fate = FATE_DONE;
 	}
 	pg_result_clear(&result);
 	buf_finish(&sql);
@@ -404,84 +454,32 @@ ask_too_many(struct refresh *r, const struct buf *filter, bool *ret_too_many, st
 }
 
 static void
-refuse(struct refresh *r, const struct sql_source *dimension, const char *key)
+refuse(struct refresh *r, const struct sql_source *dimension, const char *what, bool cancelled,
+    size_t count)
 {
-	metric_add(&metrics[M_REFUSED], 1);
+	char many[80];
+
+	(void)snprintf(many, sizeof many,
+	    cancelled ? "has more facts than Postgres counts in time, which is taken for more "
+			"than %" PRId64
+		      : "has more than %" PRId64 " facts",
+	    r->plan->pipeline->enrich.refresh_rows_max);
+	metric_add(&metrics[M_REFUSED], (int64_t)count);
 	work_alarm(ALARM_REFRESH,
-	    "%s.%s %s changed and has more than %" PRId64
-	    " facts in %s: they are not sent again, and keep what they said before. Send an "
-	    "incremental snapshot of them, or raise enrich.refresh_rows_max",
-	    dimension->schema, dimension->table, key,
-	    r->plan->pipeline->enrich.refresh_rows_max, r->plan->table);
-}
-
-/* Takes out the keys of the source that have too many facts. */
-static enum fate
-keys_sift(struct refresh *r, struct gathering *g, size_t source, struct err *err)
-{
-	struct buf kept = { 0 }, filter = { 0 };
-	struct slice keys = buf_view(&g->keys[source]);
-	enum fate fate = FATE_DONE;
-	size_t refused = 0;
-
-	while (keys.len && fate == FATE_DONE) {
-		struct slice key = slice_of(keys.p, strlen(keys.p) + 1);
-		bool too_many = false;
-
-		filter.len = 0;
-		put_facts(r, source, key, &filter);
-		fate = ask_too_many(r, &filter, &too_many, err);
-		if (fate == FATE_DONE && too_many) {
-			refuse(r, sql_query_source(r->plan->query, source), key.p);
-			refused++;
-		} else {
-			buf_slice(&kept, key);
-		}
-		keys = slice_of(keys.p + key.len, keys.len - key.len);
-	}
-	buf_slice(&kept, keys); /* not asked about yet */
-	buf_finish(&g->keys[source]);
-	g->keys[source] = kept;
-	g->key_count -= refused;
-	buf_finish(&filter);
-	return fate;
-}
-
-/* Leaves in the gathering what may be asked for. RETRY: again from where it stopped. */
-static enum fate
-sift(struct refresh *r, struct gathering *g, struct err *err)
-{
-	struct buf filter = { 0 };
-	bool too_many = false;
-	enum fate fate;
-
-	put_filter(r, g, &filter);
-	fate = ask_too_many(r, &filter, &too_many, err);
-	buf_finish(&filter);
-	if (fate != FATE_DONE || !too_many)
-		return fate;
-	if (g->all) {
-		refuse(r, sql_query_source(r->plan->query, g->source), "was truncated: it");
-		g->all = false;
-		g->key_count = 0;
-		for (size_t i = 1; i < r->plan->source_count; i++)
-			g->keys[i].len = 0;
-	}
-	for (size_t i = 1; i < r->plan->source_count && fate == FATE_DONE; i++)
-		if (g->keys[i].len)
-			fate = keys_sift(r, g, i, err);
-	return fate;
+	    "%s.%s %s %s in %s: they are not sent again, and keep what they said before. Send "
+	    "an incremental snapshot of them, or raise enrich.refresh_rows_max",
+	    dimension->schema, dimension->table, what, many, r->plan->table);
 }
 
 static char *
-signal_data(struct refresh *r, const struct gathering *g)
+signal_data(struct refresh *r, const struct keys *keys)
 {
 	struct buf filter = { 0 };
 	json_t *data;
 	struct buf whole = { 0 };
 	char *text;
 
-	put_filter(r, g, &filter);
+	put_filter(r, keys, &filter);
 	buf_printf(&whole, "(%s)", buf_str(&filter)); /* Debezium puts AND behind it */
 	data = json_pack("{s:[s], s:s, s:[{s:s, s:s%}]}", "data-collections", r->plan->table,
 	    "type", "INCREMENTAL", "additional-conditions", "data-collection", r->plan->table,
@@ -495,18 +493,23 @@ signal_data(struct refresh *r, const struct gathering *g)
 	return text;
 }
 
+/* The id names the offsets; where they became several signals, what each asks for, too:
+ * the next process may cut them elsewhere. */
 static enum fate
-signal_insert(struct refresh *r, struct gathering *g, struct err *err)
+signal_insert(
+    struct refresh *r, const struct gathering *g, const struct keys *keys, struct err *err)
 {
 	struct pg_result result = { 0 };
 	struct slice params[2];
-	char id[400];
-	char *data;
+	char id[500], hex[DIGEST_HEX_LEN + 1] = "";
+	char *data = signal_data(r, keys);
+	struct digest digest = digest_of(slice_str(data));
 	enum fate fate;
 
-	(void)snprintf(id, sizeof id, "%s/%" PRId32 "/%" PRId64 "-%" PRId64, g->topic,
-	    g->partition, g->first, g->last);
-	data = signal_data(r, g);
+	if (g->by_key)
+		digest_hex(&digest, hex);
+	(void)snprintf(id, sizeof id, "%s/%" PRId32 "/%" PRId64 "-%" PRId64 "%s%s", g->topic,
+	    g->partition, g->first, g->last, g->by_key ? "/" : "", hex);
 	params[0] = slice_str(id);
 	params[1] = slice_str(data);
 	fate = pg_query(r->pg, &(struct pg_query){ r->insert, params, 2 }, &result, err);
@@ -514,38 +517,211 @@ signal_insert(struct refresh *r, struct gathering *g, struct err *err)
 	free(data);
 	if (fate != FATE_DONE)
 		return err_wrap(err, "ask Debezium for the facts of changed rows");
-	metric_add(&metrics[M_KEYS], (int64_t)g->key_count);
+	metric_add(&metrics[M_KEYS], (int64_t)keys->count);
 	metric_add(&metrics[M_SIGNALS], 1);
 	return FATE_DONE;
 }
 
 static enum fate
-ask_again(struct refresh *r, struct gathering *g, struct err *err)
+some_send(struct refresh *r, struct gathering *g, struct err *err)
 {
-	enum fate fate = sift(r, g, err);
+	enum fate fate = FATE_DONE;
 
-	if (fate == FATE_DONE && (g->all || g->key_count))
-		fate = signal_insert(r, g, err);
+	if (g->some.count)
+		fate = signal_insert(r, g, &g->some, err);
+	if (fate != FATE_DONE)
+		return fate;
+	keys_empty(&g->some);
+	g->some_facts = 0;
+	return FATE_DONE;
+}
+
+/* Counts the facts of one key: it is refused, or goes into a signal with others. */
+static enum fate
+key_sift(
+    struct refresh *r, struct gathering *g, size_t source, struct slice key, struct err *err)
+{
+	int64_t most = r->plan->pipeline->enrich.refresh_rows_max, count = 0;
+	struct buf filter = { 0 };
+	bool cancelled = false;
+	enum fate fate;
+
+	put_facts(r, source, key, &filter);
+	fate = count_facts(r, &filter, &count, &cancelled, err);
+	buf_finish(&filter);
+	if (fate == FATE_DONE && count <= most && g->some_facts + count > most)
+		fate = some_send(r, g, err);
+	if (fate != FATE_DONE)
+		return fate;
+	g->cancelled += cancelled;
+	if (count > most) {
+		struct buf what = { 0 };
+
+		buf_printf(&what, "%s changed and", key.p);
+		refuse(
+		    r, sql_query_source(r->plan->query, source), buf_str(&what), cancelled, 1);
+		buf_finish(&what);
+		return FATE_DONE;
+	}
+	buf_slice(&g->some.texts[source], key);
+	g->some.count++;
+	g->some_facts += count;
+	return FATE_DONE;
+}
+
+/* The first key of a source that was not counted; false: all were. */
+static bool
+key_next(const struct refresh *r, const struct gathering *g, size_t *ret_source,
+    struct slice *ret_key)
+{
+	for (size_t i = 1; i < r->plan->source_count; i++) {
+		const struct buf *texts = &g->keys.texts[i];
+
+		if (g->seen[i] == texts->len)
+			continue;
+		*ret_source = i;
+		*ret_key = slice_of(texts->p + g->seen[i], strlen(texts->p + g->seen[i]) + 1);
+		return true;
+	}
+	return false;
+}
+
+/* Postgres does not get through with counting: nobody waits for the others' turn. */
+static void
+rest_refuse(struct refresh *r, struct gathering *g)
+{
+	struct slice key;
+	size_t source;
+
+	while (key_next(r, g, &source, &key)) {
+		size_t count = 0;
+
+		for (; g->seen[source] < g->keys.texts[source].len; count++)
+			g->seen[source] +=
+			    strlen(g->keys.texts[source].p + g->seen[source]) + 1;
+		refuse(r, sql_query_source(r->plan->query, source),
+		    "changed in several rows, of which one", true, count);
+	}
+}
+
+/* Goes on where it stopped, for a while; what is still due is done at the next call. */
+static enum fate
+keys_sift(struct refresh *r, struct gathering *g, int64_t until_ms, struct err *err)
+{
+	struct slice key;
+	size_t source;
+
+	while (key_next(r, g, &source, &key)) {
+		enum fate fate;
+
+		if (g->cancelled >= CANCELLED_MAX) {
+			rest_refuse(r, g);
+			break;
+		}
+		if (clock_mono_ms() >= until_ms || work_stopping())
+			return FATE_DONE;
+		fate = key_sift(r, g, source, key, err);
+		if (fate != FATE_DONE)
+			return fate;
+		g->seen[source] += key.len;
+		work_beat();
+	}
+	if (some_send(r, g, err) != FATE_DONE)
+		return err->fate;
+	if (g->keys.all) { /* truncated meanwhile: that is asked for as a whole */
+		g->by_key = false;
+		return FATE_DONE;
+	}
+	gathering_empty(g);
+	return FATE_DONE;
+}
+
+/* One signal for all, unless they have too many facts together. */
+static enum fate
+whole_sift(struct refresh *r, struct gathering *g, struct err *err)
+{
+	struct buf filter = { 0 };
+	int64_t count = 0;
+	bool cancelled = false;
+	enum fate fate;
+
+	put_filter(r, &g->keys, &filter);
+	fate = count_facts(r, &filter, &count, &cancelled, err);
+	buf_finish(&filter);
+	if (fate != FATE_DONE)
+		return fate;
+	if (count > r->plan->pipeline->enrich.refresh_rows_max) {
+		if (g->keys.all) {
+			refuse(r, sql_query_source(r->plan->query, g->source),
+			    "was truncated: it", cancelled, 1);
+			gathering_empty(g);
+		}
+		g->by_key = g->due_ms != 0;
+		return FATE_DONE;
+	}
+	fate = signal_insert(r, g, &g->keys, err);
 	if (fate == FATE_DONE)
 		gathering_empty(g);
 	return fate;
+}
+
+static enum fate
+ask_again(struct refresh *r, struct gathering *g, int64_t until_ms, struct err *err)
+{
+	enum fate fate = pg_script(r->pg, COUNT_BEGIN, err);
+	struct err ignored;
+
+	if (fate == FATE_DONE && !g->by_key)
+		fate = whole_sift(r, g, err);
+	if (fate == FATE_DONE && g->by_key)
+		fate = keys_sift(r, g, until_ms, err);
+	if (pg_connected(r->pg) && pg_script(r->pg, COUNT_END, &ignored) != FATE_DONE)
+		pg_disconnect(r->pg);
+	return fate;
+}
+
+static bool
+is_due(const struct gathering *g, int64_t mono_ms)
+{
+	return g->due_ms && (mono_ms >= g->due_ms || g->keys.count >= REFRESH_KEYS_MAX);
+}
+
+/* One gathering after the other, for a while; the next call begins with the next of them. */
+static enum fate
+ask_due(struct refresh *r, int64_t mono_ms, struct err *err)
+{
+	int64_t until_ms = mono_ms + STEP_MS;
+	size_t first = r->turn;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct gathering *g = &r->gatherings[(first + i) % r->count];
+		enum fate fate;
+
+		if (!is_due(g, mono_ms))
+			continue;
+		if (clock_mono_ms() >= until_ms || work_stopping())
+			return FATE_DONE;
+		fate = ask_again(r, g, until_ms, err);
+		r->turn = (first + i + 1) % r->count;
+		work_beat();
+		if (fate != FATE_DONE)
+			return fate;
+	}
+	return FATE_DONE;
 }
 
 enum fate
 refresh_step(struct refresh *r, int64_t mono_ms, const struct kafka_part **ret_parts,
     size_t *ret_count, struct err *err)
 {
+	enum fate fate = ask_due(r, mono_ms, err);
 	size_t count = 0;
 
+	if (fate != FATE_DONE)
+		return fate;
 	for (size_t i = 0; i < r->count; i++) {
 		struct gathering *g = &r->gatherings[i];
 
-		if (g->due_ms && (mono_ms >= g->due_ms || g->key_count >= REFRESH_KEYS_MAX)) {
-			enum fate fate = ask_again(r, g, err);
-
-			if (fate != FATE_DONE)
-				return fate;
-		}
 		if (!g->fresh || g->due_ms)
 			continue;
 		r->parts[count++] = (struct kafka_part){

@@ -6,10 +6,14 @@
  * snapshot of the fact table, filtered to those keys. Debezium re-emits the facts as r,
  * in their own partitions and in stream order. The dimension's offset is committed only
  * after the signal row stands, and the row's id names the offsets, so a crash asks again
- * and changes nothing. A row with more than refresh_rows_max facts (Postgres is asked first)
- * raises an alarm instead: its facts wait for a repair by hand, the others' do not. Snapshot
- * rows (r) ask for nothing. Format of the signal: Debezium
- * 3.3 documentation, "Sending signals to a Debezium connector". */
+ * and changes nothing. No signal asks for more than refresh_rows_max facts (Postgres counts
+ * them first): where the rows have more together, each is counted and they become several
+ * signals. A row that has more alone raises an alarm instead: its facts wait for a repair by
+ * hand, the others' do not. So does one whose count Postgres cancels (statement_timeout):
+ * that is too many, and to try again would find no end; after three of those the rest of the
+ * rows gathered with them is refused, too. A count that waits for a lock is tried again.
+ * Snapshot rows (r) ask for nothing. Format of the signal: Debezium 3.3 documentation,
+ * "Sending signals to a Debezium connector". */
 #ifndef WORK_REFRESH_H
 #define WORK_REFRESH_H
 
@@ -32,8 +36,10 @@ void refresh_take(struct refresh *refresh, size_t source, const struct kafka_mes
     int64_t mono_ms);
 void refresh_clear(struct refresh *refresh); /* on assignment and revocation */
 
-/* Inserts what is due. RETRY: Postgres is away, nothing is lost. *ret_count: parts whose
- * offsets may be committed now (next to read), valid until the next call. */
+/* Inserts what is due: for about a second and at most one statement more, and goes on at the
+ * next call; feeds the watchdog. RETRY: Postgres is away or the fact table locked, nothing is
+ * lost. *ret_count: parts whose offsets may be committed now (next to read), valid until the
+ * next call. */
 enum fate refresh_step(struct refresh *refresh, int64_t mono_ms,
     const struct kafka_part **ret_parts, size_t *ret_count, struct err *err) NODISCARD;
 

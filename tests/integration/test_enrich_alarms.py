@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What enrich cannot mend and goes on without: it says so in the log, in its status and as a metric.
 Real Debezium, slot and signal table."""
+import json
 import os
 import re
+import uuid
 
 import httpx
 import pytest
@@ -83,6 +85,96 @@ def test_a_row_with_too_many_facts_is_not_refreshed(world):
     code, out = world.sluicectl("verify")
     assert code == 0, out
     assert world.metric('sluice_alarm{kind="refresh_rows_max"}') == 0
+
+
+def test_rows_with_too_many_facts_together_are_asked_for_apart(world):
+    """No signal asks for more than refresh_rows_max, which is 60 by now."""
+    with postgres() as pg:
+        pg.execute(f"INSERT INTO {world.schema}.kinds VALUES (11, 'a'), (12, 'b'), (13, 'c'), (14, 'd')")
+        pg.execute(f"INSERT INTO {world.schema}.items SELECT n, n / 1000 + 10 FROM generate_series(1000, 4039) n "
+                   "WHERE n % 1000 < 35")
+        wait_for("the new facts", 60, lambda: [len(world.titles(k)) for k in (11, 12, 13, 14)] == [35, 35, 35, 35])
+        seen, alarms = world.metric("sluice_refresh_signals_total"), len(world.alarms())
+        pg.execute(f"UPDATE {world.schema}.kinds SET title = 'new' WHERE id > 10 AND id < 14 OR id = 2")
+        wait_for("all of them", 60, lambda: [set(world.titles(k)) for k in (11, 12, 13, 2)] == [{"new"}] * 4)
+        assert world.metric("sluice_refresh_signals_total") - seen == 3  # 5 + 35, 35, 35
+        asked = [json.loads(data)["additional-conditions"][0]["filter"] for data, in pg.execute(
+            f"SELECT data FROM {world.schema}.signals WHERE type = 'execute-snapshot' ORDER BY ctid DESC LIMIT 3")]
+        assert all(pg.execute(f"SELECT count(*) FROM {world.schema}.items WHERE {f}").fetchone()[0] <= 60 for f in asked), asked
+    assert len(world.alarms()) == alarms and set(world.titles(14)) == {"d"}
+
+
+def test_a_count_that_is_cancelled_found_too_many(world):
+    """As by statement_timeout. One that waits for a lock is made again."""
+    def change(title, cancel):
+        with postgres() as pg, postgres() as other, other.transaction():
+            other.execute(f"LOCK TABLE {world.schema}.items IN ACCESS EXCLUSIVE MODE")
+            pg.execute(f"UPDATE {world.schema}.kinds SET title = %s WHERE id = 14", (title,))
+
+            def seen():
+                if not cancel:
+                    return "lock timeout" in world.workers["enrich"].log.read_text()
+                pg.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                           f"query LIKE 'SELECT count(*) FROM (SELECT FROM \"{world.schema}\"%%'")
+                return len(world.alarms()) > alarms
+            wait_for("the count's end", 60, seen, every=0.1)
+
+    alarms = len(world.alarms())
+    change("waited", False)
+    wait_for("its facts", 60, lambda: set(world.titles(14)) == {"waited"})
+    assert len(world.alarms()) == alarms
+    change("cancelled", True)
+    assert f"{world.schema}.kinds ('14'::integer) changed and has more facts than Postgres counts in time" in world.alarms()[-1]
+    with postgres() as pg:  # it goes on with the next
+        pg.execute(f"UPDATE {world.schema}.kinds SET title = 'next' WHERE id = 13")
+        wait_for("its facts", 60, lambda: set(world.titles(13)) == {"next"})
+        assert set(world.titles(14)) == {"waited"}
+        pg.execute(f"UPDATE {world.schema}.kinds SET title = 'again' WHERE id = 14")
+        wait_for("its facts", 60, lambda: set(world.titles(14)) == {"again"})
+
+
+def test_counts_do_not_keep_facts_and_sigterm_waiting(world):
+    """Hundreds of rows whose facts are counted slowly: the stream goes on meanwhile, and what was not asked for is,
+    by the next process."""
+    role, enrich, rows = f"slow_{uuid.uuid4().hex[:8]}", world.workers["enrich"], 300
+
+    def restart_as(user):
+        conf = json.loads(world.pipeline.read_text())
+        conf["postgres"]["user"] = user
+        world.pipeline.write_text(json.dumps(conf))
+        assert enrich.stop(20) == 0
+        enrich.start()
+        wait_for("enrich", 60, lambda: "working on" in enrich.tail(3))
+
+    with postgres() as pg:
+        pg.execute(f"INSERT INTO {world.schema}.kinds SELECT 1000 + n, 'quick' FROM generate_series(1, {rows}) n")
+        pg.execute(f"INSERT INTO {world.schema}.items SELECT 10000 + n, 1000 + n FROM generate_series(1, {rows}) n")
+
+        def titles():
+            last = {r[0]["id"]: r[1]["title"] for r in world.records() if r[1] and r[0]["id"] > 10000}
+            return [list(last.values()).count(title) for title in ("quick", "slow")]
+        wait_for("the facts", 60, lambda: titles() == [rows, 0])
+        pg.execute(f"""
+            SET search_path TO {world.schema};
+            CREATE ROLE {role} LOGIN;
+            GRANT pg_read_all_data, pg_write_all_data TO {role};
+            CREATE FUNCTION slowly() RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN true; END';
+            CREATE POLICY counted ON items USING ({world.schema}.slowly());
+            ALTER TABLE items ENABLE ROW LEVEL SECURITY""")
+        try:
+            restart_as(role)
+            pg.execute(f"UPDATE {world.schema}.kinds SET title = 'slow' WHERE id > 1000")
+            wait_for("a row's count", 60, lambda: pg.execute(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = %s AND query LIKE 'SELECT count(*) FROM (SELECT FROM %%' "
+                "AND query NOT LIKE '%%,(%%'", (role,)).fetchone()[0], every=0.05)
+            pg.execute(f"INSERT INTO {world.schema}.items VALUES (501, 2)")
+            wait_for("the new fact", 60, lambda: 501 in [r[0]["id"] for r in world.records()])
+            assert world.metric("sluice_refresh_keys_total") < rows
+        finally:
+            pg.execute(f"ALTER TABLE {world.schema}.items DISABLE ROW LEVEL SECURITY")
+            restart_as("postgres")
+            pg.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+        wait_for("all of them", 60, lambda: titles() == [0, rows])
 
 
 def test_a_slot_whose_statistics_begin_anew_is_the_same(world):
