@@ -183,6 +183,7 @@ enum { WAYS = 4, SETS = MEASURE_TEXTS / WAYS };
 
 struct average {
 	uint32_t count;
+	int64_t at_us; /* of the last one */
 	double ms, cost;
 };
 
@@ -238,13 +239,16 @@ entry_of(struct measure *m, uint64_t likeness)
 /* The mean of the first five, then a fifth of what is new. */
 void
 measure_add(struct measure *measure, uint64_t likeness, const struct registry_engine *config,
-    int engine, const struct engine_end *end)
+    int engine, const struct engine_end *end, int64_t now_us)
 {
 	struct entry *entry = entry_of(measure, likeness);
 	struct average *a = &entry->by_engine[engine];
 	double part;
 
 	entry->used = ++measure->adds;
+	if (now_us - a->at_us > MEASURE_OLD_US)
+		*a = (struct average){ 0 };
+	a->at_us = now_us;
 	a->count += a->count < 5;
 	part = 1.0 / a->count;
 	a->ms += part * ((double)end->busy_us / 1000 - a->ms);
@@ -252,15 +256,16 @@ measure_add(struct measure *measure, uint64_t likeness, const struct registry_en
 }
 
 bool
-measure_get(const struct measure *measure, uint64_t likeness, int engine, double *ret_ms,
-    double *ret_cost)
+measure_get(const struct measure *measure, uint64_t likeness, int engine, int64_t now_us,
+    double *ret_ms, double *ret_cost)
 {
 	const struct entry *set = measure->entries[likeness % SETS];
 
 	for (size_t i = 0; i < WAYS; i++) {
 		const struct average *a = &set[i].by_engine[engine];
 
-		if (set[i].likeness != likeness || a->count == 0)
+		if (set[i].likeness != likeness || a->count == 0 ||
+		    now_us - a->at_us > MEASURE_OLD_US)
 			continue;
 		*ret_ms = a->ms;
 		*ret_cost = a->cost;

@@ -6,6 +6,8 @@ void
 router_weather(
     struct router *router, const struct plan *plan, unsigned failed, struct weather *ret)
 {
+	int64_t now_us = clock_mono_us();
+
 	*ret = (struct weather){ 0 };
 	for (size_t e = 0; e < router->registry->engine_count; e++) {
 		struct engine_weather *w = &ret->engines[e];
@@ -18,8 +20,8 @@ router_weather(
 		engine_state(router->engines[e], &state);
 		w->down = state.down;
 		w->breaker_open = state.breaker_open;
-		(void)measure_get(router->measure, plan->likeness, (int)e, &w->measured_ms,
-		    &w->measured_cost);
+		(void)measure_get(router->measure, plan->likeness, (int)e, now_us,
+		    &w->measured_ms, &w->measured_cost);
 	}
 	if (plan->replicas)
 		router_fresh_weather(router->fresh, plan, clock_wall_ms(), ret);
@@ -33,14 +35,16 @@ router_measured(
 	struct router_spent *spent = &router->spent[engine];
 	double cost = measure_cost(&r->engines[engine], end), most = cost;
 	double ms = (double)end->elapsed_us / 1000;
+	int64_t now_us = clock_mono_us();
 
 	if (plan->class == PLAN_READ)
-		measure_add(router->measure, plan->likeness, &r->engines[engine], engine, end);
+		measure_add(
+		    router->measure, plan->likeness, &r->engines[engine], engine, end, now_us);
 	for (size_t e = 0; e < r->engine_count; e++) {
 		double other_ms, other_cost;
 
-		if (measure_get(
-			router->measure, plan->likeness, (int)e, &other_ms, &other_cost) &&
+		if (measure_get(router->measure, plan->likeness, (int)e, now_us, &other_ms,
+			&other_cost) &&
 		    other_cost > most)
 			most = other_cost;
 	}

@@ -86,22 +86,47 @@ test_averages(void **state)
 	double ms, cost;
 
 	(void)state;
-	assert_false(measure_get(m, 7, 0, &ms, &cost));
-	measure_add(m, 7, &config, 0, &end);
-	assert_true(measure_get(m, 7, 0, &ms, &cost));
-	assert_false(measure_get(m, 7, 1, &ms, &cost));
+	assert_false(measure_get(m, 7, 0, 1, &ms, &cost));
+	measure_add(m, 7, &config, 0, &end, 1);
+	assert_true(measure_get(m, 7, 0, 1, &ms, &cost));
+	assert_false(measure_get(m, 7, 1, 1, &ms, &cost));
 	assert_float_equal(ms, 10, 1e-9);
 	assert_float_equal(cost, 0.02, 1e-9); /* it does not say: the whole time */
 	end = (struct engine_end){ .busy_us = 20000, .cpu_s = 0.5, .bytes_read = 100000000 };
 	assert_float_equal(measure_cost(&config, &end), 2.0, 1e-9);
-	measure_add(m, 7, &config, 0, &end);
-	assert_true(measure_get(m, 7, 0, &ms, &cost));
+	measure_add(m, 7, &config, 0, &end, 1);
+	assert_true(measure_get(m, 7, 0, 1, &ms, &cost));
 	assert_float_equal(ms, 15, 1e-9);
 	end.busy_us = 100000;
 	for (int i = 0; i < 60; i++)
-		measure_add(m, 7, &config, 0, &end);
-	assert_true(measure_get(m, 7, 0, &ms, &cost));
+		measure_add(m, 7, &config, 0, &end, 1);
+	assert_true(measure_get(m, 7, 0, 1, &ms, &cost));
 	assert_float_equal(ms, 100, 0.1);
+	measure_free(m);
+}
+
+/* After ten minutes without a run there is no average, and the next begins another. */
+static void
+test_old_ones_do_not_count(void **state)
+{
+	struct registry_engine config = { .price_cpu_s = 1 };
+	struct engine_end slow = { .busy_us = 90000 }, fast = { .busy_us = 1000 };
+	struct measure *m = measure_new();
+	int64_t now_us = 5;
+	double ms, cost;
+
+	(void)state;
+	measure_add(m, 7, &config, 0, &slow, now_us);
+	measure_add(m, 7, &config, 1, &fast, now_us);
+	now_us += MEASURE_OLD_US;
+	assert_true(measure_get(m, 7, 0, now_us, &ms, &cost));
+	measure_add(m, 7, &config, 1, &fast, now_us);
+	now_us++;
+	assert_false(measure_get(m, 7, 0, now_us, &ms, &cost));
+	assert_true(measure_get(m, 7, 1, now_us, &ms, &cost)); /* the other did run */
+	measure_add(m, 7, &config, 0, &fast, now_us);
+	assert_true(measure_get(m, 7, 0, now_us, &ms, &cost));
+	assert_float_equal(ms, 1, 1e-9);
 	measure_free(m);
 }
 
@@ -119,15 +144,15 @@ test_bounds(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 10 * MEASURE_TEXTS; i++) {
 		(void)snprintf(sql, sizeof sql, "SELECT c%llu", (unsigned long long)i);
-		measure_add(m, measure_likeness(slice_str(sql)), &config, 3, &end);
-		measure_add(m, 42, &config, 3, &end);
+		measure_add(m, measure_likeness(slice_str(sql)), &config, 3, &end, 1);
+		measure_add(m, 42, &config, 3, &end, 1);
 	}
 	for (uint64_t i = 0; i < 10 * MEASURE_TEXTS; i++) {
 		(void)snprintf(sql, sizeof sql, "SELECT c%llu", (unsigned long long)i);
-		kept += measure_get(m, measure_likeness(slice_str(sql)), 3, &ms, &cost);
+		kept += measure_get(m, measure_likeness(slice_str(sql)), 3, 1, &ms, &cost);
 	}
 	assert_true(kept > MEASURE_TEXTS / 2 && kept < MEASURE_TEXTS);
-	assert_true(measure_get(m, 42, 3, &ms, &cost));
+	assert_true(measure_get(m, 42, 3, 1, &ms, &cost));
 	measure_free(m);
 }
 
@@ -139,6 +164,7 @@ main(void)
 		cmocka_unit_test(test_not_alike),
 		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_averages),
+		cmocka_unit_test(test_old_ones_do_not_count),
 		cmocka_unit_test(test_bounds),
 	};
 
