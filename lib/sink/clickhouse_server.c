@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "sink/clickhouse_ops.h"
 
@@ -9,6 +10,7 @@ enum {
 	INSERT_BLOCK_ROWS_MIN = 1 << 20,
 	RESPONSE_MAX = 32 << 20,
 	ASK_STEP_MS = 1000,
+	SECRETS_WAIT_MS = 3000, /* for an insert, while nobody polls Kafka */
 	UPLOAD_MAX = 1 << 20
 };
 
@@ -80,13 +82,14 @@ server_open(struct clickhouse *ch, struct err *err)
 	return hosts_new(&ch->config, &ch->hosts, err);
 }
 
-/* The insert on its way is waited for; its answer is judged later, as ever. */
+/* The insert on its way is waited for, not for ever; its answer is judged later, as ever. */
 enum fate
 server_secrets(
     struct clickhouse *ch, const struct sink_clickhouse_config *config, struct err *err)
 {
 	struct sink_clickhouse_config next = ch->config;
 	struct http_multi **hosts = NULL;
+	int64_t until_ms = clock_mono_ms() + SECRETS_WAIT_MS;
 	enum fate fate;
 
 	next.user = config->user;
@@ -94,8 +97,14 @@ server_secrets(
 	next.ca_file = config->ca_file;
 	fate = hosts_new(&next, &hosts, err); /* texts are copied */
 	for (size_t i = 0; i < 2; i++)
-		while (fate == FATE_DONE && ch->inserts[i].open)
+		while (fate == FATE_DONE && ch->inserts[i].open) {
 			fate = server_wait(ch, &ch->inserts[i], ASK_STEP_MS, err);
+			if (fate == FATE_DONE && ch->inserts[i].open &&
+			    clock_mono_ms() >= until_ms)
+				fate = err_set(err, FATE_RETRY,
+				    "an insert is not answered yet, and no other login is "
+				    "used before");
+		}
 	if (fate != FATE_DONE) {
 		hosts_free(hosts, ch->config.url_count);
 		return fate;

@@ -14,6 +14,7 @@ struct sink_fail_config {
 	const char *open_error; /* open() halts with it; NULL: opens */
 	const char *connect;    /* one letter a connect(): d r h, then d */
 	const char *script;
+	const char *secrets;             /* one letter a secrets(): d r h, then d */
 	struct sink_batch_limits limits; /* zeroed: the defaults */
 	/* What deliver() was called with, and its answer; NULL: nobody asks. */
 	void (*seen)(void *log, struct record *const *records, size_t count, enum fate fate);

@@ -83,8 +83,9 @@ enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCA
 bool sink_moved(const struct sink *sink);
 
 /* Takes the secrets and certificates of config, and nothing else of it; what it borrows of
- * it lives until the next one that is DONE. Blocks for seconds, while what is in flight is
- * answered. HALT: they cannot be used, and the sink goes on with those it has. */
+ * it (texts; the struct is copied) lives until the sink's next one that is DONE. Blocks for
+ * seconds, while what is in flight is answered. RETRY: that takes longer, and HALT: they
+ * cannot be used; the sink goes on with those it has. */
 enum fate sink_secrets(struct sink *sink, const void *config, struct err *err) NODISCARD;
 
 /* What the sink waits for while it goes on working, or NULL: for people to read. Valid

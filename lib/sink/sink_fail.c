@@ -5,6 +5,7 @@ struct fail {
 	struct sink_fail_config config;
 	const char *connect;
 	const char *script;
+	const char *secrets;
 };
 
 static enum fate
@@ -15,6 +16,7 @@ fail_open(void *state, const void *config, struct err *err)
 	fail->config = *(const struct sink_fail_config *)config;
 	fail->connect = fail->config.connect ? fail->config.connect : "";
 	fail->script = fail->config.script ? fail->config.script : "";
+	fail->secrets = fail->config.secrets ? fail->config.secrets : "";
 	if (fail->config.open_error)
 		return err_set(err, FATE_HALT, "%s", fail->config.open_error);
 	return FATE_DONE;
@@ -83,6 +85,16 @@ fail_limits(void *state, struct sink_batch_limits *ret_limits)
 		*ret_limits = fail->config.limits;
 }
 
+static enum fate
+fail_secrets(void *state, const void *config, struct err *err)
+{
+	struct fail *fail = state;
+	bool over;
+
+	(void)config;
+	return play(&fail->secrets, &over, err);
+}
+
 const struct sink_ops sink_fail = {
 	.name = "fail",
 	.state = sizeof(struct fail),
@@ -90,4 +102,5 @@ const struct sink_ops sink_fail = {
 	.connect = fail_connect,
 	.deliver = fail_deliver,
 	.limits = fail_limits,
+	.secrets = fail_secrets,
 };

@@ -194,27 +194,81 @@ push_on(struct loop *loop, struct err *err)
 	return fate;
 }
 
-/* After a SIGHUP. A sink that refuses what it is given goes on with what it has. */
+/* Once no sink borrows from it. */
 static void
-take_secrets(struct loop *loop)
+secrets_release(struct loop *loop, struct pipeline *secrets)
+{
+	for (size_t i = 0; i < loop->d->route_count; i++)
+		if (loop->routes[i].secrets == secrets)
+			return;
+	pipeline_free(secrets);
+}
+
+static enum fate
+secrets_give(struct loop *loop, size_t i, struct pipeline *now, struct err *err)
+{
+	struct route *route = &loop->routes[i];
+	const void *config = loop->d->secrets(loop->d->owner, i, now);
+	struct pipeline *before = route->secrets;
+	enum fate fate;
+
+	if (!config)
+		return err_set(err, FATE_HALT, "%s has %s no more", now->file, route->name);
+	fate = sink_secrets(route->sink, config, err);
+	if (fate != FATE_DONE)
+		return fate;
+	route->secrets = now;
+	if (before)
+		secrets_release(loop, before);
+	return FATE_DONE;
+}
+
+/* Nobody waits out a pause that the old ones may have been the reason of. */
+static void
+hurry(struct loop *loop)
+{
+	for (size_t i = 0; i < loop->d->route_count; i++) {
+		struct route *route = &loop->routes[i];
+
+		pause_reset(&route->pause);
+		if (route->resume_ms)
+			route->resume_ms = clock_mono_ms();
+	}
+	pause_reset(&loop->stuck_pause);
+	loop->stuck_until_ms = 0;
+}
+
+/* Each sink is given them, whatever the others say: one that refuses goes on with what it has.
+ */
+enum fate
+loop_give_secrets(struct loop *loop, struct pipeline *now, struct err *err)
+{
+	enum fate worst = FATE_DONE;
+
+	for (size_t i = 0; i < loop->d->route_count; i++) {
+		struct err why = { 0 };
+
+		if (secrets_give(loop, i, now, &why) != FATE_DONE &&
+		    (worst == FATE_DONE || why.fate == FATE_RETRY)) {
+			*err = why;
+			worst = why.fate;
+		}
+		work_beat();
+	}
+	secrets_release(loop, now);
+	hurry(loop);
+	return worst;
+}
+
+void
+loop_take_secrets(struct loop *loop)
 {
 	struct pipeline *now = work_secrets(loop->d->work);
 	struct err err = { 0 };
-	enum fate fate = FATE_DONE;
 
-	if (!now)
-		return;
-	for (size_t i = 0; i < loop->d->route_count && fate == FATE_DONE; i++) {
-		const void *config = loop->d->secrets(loop->d->owner, i, now);
-
-		fate = config ? sink_secrets(loop->routes[i].sink, config, &err)
-			      : err_set(&err, FATE_HALT, "%s has %s no more", now->file,
-				    loop->routes[i].name);
-	}
-	work_secrets_said(fate == FATE_DONE ? NULL : &err);
-	pipeline_free(fate == FATE_DONE ? loop->secrets : now);
-	if (fate == FATE_DONE)
-		loop->secrets = now;
+	if (now)
+		work_secrets_said(
+		    loop_give_secrets(loop, now, &err) == FATE_DONE ? NULL : &err);
 }
 
 static enum fate
@@ -222,8 +276,7 @@ turn(struct loop *loop, struct err *err)
 {
 	enum fate fate = loop_gather(loop, err);
 
-	take_secrets(loop);
-
+	loop_take_secrets(loop);
 	if (fate == FATE_DONE)
 		fate = push_on(loop, err);
 	for (size_t i = 0; i < loop->d->route_count && fate == FATE_DONE; i++)
@@ -252,13 +305,12 @@ connect_patiently(struct loop *loop, struct route *route, struct err *err)
 	while (!work_stopping()) {
 		enum fate fate = sink_connect(route->sink, err);
 
-		take_secrets(loop);
-
 		if (fate != FATE_RETRY)
 			return fate;
 		metric_add(&deliver_metrics[M_RETRIES], 1);
 		work_status(false, "waiting for %s: %s", sink_name(route->sink), err->what);
 		pause_wait(&pause);
+		loop_take_secrets(loop);
 	}
 	return FATE_DONE;
 }
@@ -341,7 +393,13 @@ loop_free(struct loop *loop)
 	ledger_free(loop->ledger);
 	for (size_t i = 0; i < loop->d->route_count; i++)
 		sink_close(loop->routes[i].sink);
-	pipeline_free(loop->secrets);
+	for (size_t i = 0; i < loop->d->route_count; i++) {
+		struct pipeline *secrets = loop->routes[i].secrets;
+
+		loop->routes[i].secrets = NULL;
+		if (secrets)
+			secrets_release(loop, secrets);
+	}
 	free(loop->routes);
 	free(loop->metadata);
 	free(loop);

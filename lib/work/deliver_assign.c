@@ -65,7 +65,8 @@ parts_describe(struct loop *loop, struct kafka_part *parts, size_t count, struct
 
 /* Asks the sink where it stands, for as long as the group lets us. */
 static enum fate
-assign_patiently(struct route *route, struct sink_part *parts, size_t count, struct err *err)
+assign_patiently(struct loop *loop, struct route *route, struct sink_part *parts, size_t count,
+    struct err *err)
 {
 	int64_t until = clock_mono_ms() + ASSIGN_PATIENCE_MS;
 	struct pause pause = { .max_ms = 2000 };
@@ -80,6 +81,7 @@ assign_patiently(struct route *route, struct sink_part *parts, size_t count, str
 			return err_code(err, FATE_HALT, CODE_RESTART,
 			    "assignment: %s did not answer", sink_name(route->sink));
 		pause_wait(&pause);
+		loop_take_secrets(loop);
 	}
 }
 
@@ -113,7 +115,7 @@ assign_route(struct loop *loop, struct route *route, const struct kafka_part *pa
 		make_room(loop, &own[own_count++]);
 	}
 	if (own_count)
-		fate = assign_patiently(route, own, own_count, err);
+		fate = assign_patiently(loop, route, own, own_count, err);
 	for (size_t i = 0, k = 0; i < count && fate == FATE_DONE; i++) {
 		if (strcmp(all[i].topic, route->d->topic) != 0)
 			continue;

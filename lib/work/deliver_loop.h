@@ -38,6 +38,7 @@ struct route {
 	const struct deliver_route *d;
 	const char *name;
 	struct sink *sink;
+	struct pipeline *secrets; /* that the sink may borrow from; NULL: the first ones */
 	struct record *round[DELIVER_ROUND_MAX];
 	size_t round_count;
 	struct pause pause;
@@ -53,7 +54,6 @@ struct loop {
 	struct kafka_consumer *consumer;
 	struct ledger *ledger;
 	struct bury *bury;
-	struct pipeline *secrets; /* that the sinks may borrow from; NULL: the first ones */
 	struct kafka_part parts[LEDGER_PARTITIONS_MAX];
 	char (*metadata)[DELIVER_META_SIZE]; /* LEDGER_PARTITIONS_MAX of them */
 	size_t frozen_rows; /* of predecessors: room for them in one piece, whatever rows_max */
@@ -74,6 +74,11 @@ struct loop {
 void loop_forget(struct loop *loop); /* nothing is in hand any more */
 /* Works until nothing is pending, for a bounded time. */
 void loop_drain(struct loop *loop);
+/* After a SIGHUP; called by every loop that waits. */
+void loop_take_secrets(struct loop *loop);
+/* Takes the pipeline over: it is freed when no sink borrows from it any more. RETRY: a sink
+ * is busy, all should be given them again. HALT: one refuses them. */
+enum fate loop_give_secrets(struct loop *loop, struct pipeline *now, struct err *err) NODISCARD;
 
 /* --- deliver_assign.c --- */
 

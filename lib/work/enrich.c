@@ -316,9 +316,8 @@ collect(struct enrich_loop *loop, struct err *err)
 	return FATE_DONE;
 }
 
-/* After a SIGHUP; Postgres' password is all that enrich has. */
-static void
-take_secrets(struct enrich_loop *loop)
+void
+enrich_take_secrets(struct enrich_loop *loop)
 {
 	struct pipeline *now = work_secrets(loop->work);
 
@@ -349,7 +348,7 @@ hold(struct enrich_loop *loop, struct err *err)
 			return fate;
 		work_beat();
 	}
-	take_secrets(loop);
+	enrich_take_secrets(loop);
 	return FATE_DONE;
 }
 
@@ -483,7 +482,7 @@ turn(struct enrich_loop *loop, struct err *err)
 		loop->reading = true;
 	}
 	measure_lag(loop);
-	take_secrets(loop);
+	enrich_take_secrets(loop);
 	work_beat();
 	return fate;
 }

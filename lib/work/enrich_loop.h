@@ -38,6 +38,8 @@ struct enrich_loop {
 	struct err broken;  /* a HALT found inside a callback */
 };
 
+/* After a SIGHUP: Postgres' password is all that enrich has. */
+void enrich_take_secrets(struct enrich_loop *loop);
 /* Waits for Postgres and compiles the query against it. */
 enum fate enrich_start_plan(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Where dimension changes are carried to facts: whether they can be. */

@@ -35,6 +35,7 @@ enrich_start_plan(struct enrich_loop *loop, struct err *err)
 			return fate;
 		work_status(false, "waiting for Postgres: %s", err->what);
 		pause_wait(&pause);
+		enrich_take_secrets(loop);
 	}
 	return FATE_DONE;
 }

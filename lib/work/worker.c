@@ -23,11 +23,13 @@ enum {
 	PAUSE_BASE_MS = 200,
 	PAUSE_MAX_MS = 10000,
 	STEP_MS = 100,
+	SECRETS_AGAIN_MS = 1000,
 	SLOT_PORT_STEP = 100,
 	OPTIONS_OF_CHOOSE = 2
 };
 
 static volatile sig_atomic_t stop_signals, read_again;
+static int64_t read_again_ms; /* not before */
 
 static struct {
 	int64_t watchdog_ms; /* between WATCHDOG=1; 0: not wanted */
@@ -85,7 +87,7 @@ work_secrets(const struct work *work)
 	struct pipeline *now = NULL;
 	struct err err = { 0 };
 
-	if (!read_again)
+	if (!read_again || clock_mono_ms() < read_again_ms)
 		return NULL;
 	read_again = 0;
 	if (pipeline_read(work->pipeline->file, &now, &err) == FATE_DONE)
@@ -97,7 +99,12 @@ work_secrets(const struct work *work)
 void
 work_secrets_said(const struct err *err)
 {
-	if (err)
+	if (err && err->fate == FATE_RETRY) {
+		read_again_ms = clock_mono_ms() + SECRETS_AGAIN_MS;
+		read_again = 1;
+		log_event(LOG_WARN, "secrets", "taken=0 again_ms=%d why=%s", SECRETS_AGAIN_MS,
+		    log_quote(err->what));
+	} else if (err)
 		log_event(LOG_ERROR, "secrets", "taken=0 why=%s", log_quote(err->what));
 	else
 		log_event(LOG_INFO, "secrets", "taken=1");

@@ -76,7 +76,8 @@ bool work_dropping(void); /* it came twice */
  * alone; the caller's to pipeline_free. NULL: no SIGHUP came, or the file cannot be read
  * (that is logged, and what was read before stays). */
 struct pipeline *work_secrets(const struct work *work);
-/* What became of it, for the log: NULL err: taken. */
+/* What became of it, for the log: NULL err: taken. RETRY: a second later work_secrets() reads
+ * the file again, without another SIGHUP. */
 void work_secrets_said(const struct err *err);
 
 /* Call at least once a second from every loop and wait: feeds the watchdog. */

@@ -130,6 +130,27 @@ def test_clickhouse_takes_a_new_password(stack, tmp_path):
         worker.process.send_signal(signal.SIGHUP)
         row(3, two)
         assert server.ask("SELECT count() FROM rows", headers=two) == "3\n"
+        # An insert that is not answered keeps the login; that is tried again without another signal.
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            events.send(events.event("c", {"a": 4, "kind": 4}), {"a": 4})
+            it.wait_records(4)
+
+            def said(words):
+                return worker.log.read_text().count(words)
+            busy = "an insert is not answered yet"
+
+            def refused():  # as soon as the insert is on its way
+                taken = said("taken=1")
+                worker.process.send_signal(signal.SIGHUP)
+                wait_for("an answer", 20, lambda: said("taken=1") > taken or said(busy) > 0)
+                return said(busy) > 0
+            wait_for("a busy sink", 60, refused)
+            taken = said("taken=1")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        wait_for("the secrets", 60, lambda: said("taken=1") > taken or worker.tail(4))
+        row(5, two)
         assert worker.stop() == 0
     assert server.stop() == 0
 
@@ -153,7 +174,19 @@ def test_leaderboard_takes_a_new_password(stack, tmp_path):
         secret.write_text("two\n")
         worker.process.send_signal(signal.SIGHUP)
         world.exact()
-        assert worker.stop() == 0
+        # Also while an assignment waits for Redis.
+        admin.acl_setuser("board", enabled=True, passwords=["-two", "+three"])
+        admin.client_kill_filter(user="board")
+        secret.write_text("three\n")
+        other = world.worker(1)
+
+        def given_back():
+            return worker.log.read_text().rpartition("given back")
+        board_world.wait(lambda: "WRONGPASS" in given_back()[2] and given_back()[1], 60, "a refused login")
+        worker.process.send_signal(signal.SIGHUP)
+        world.send_some(200)
+        world.exact()
+        assert worker.stop() == 0 and other.stop() == 0
     finally:
         world.close()
         server.stop()
