@@ -108,7 +108,9 @@ static void
 on_end(void *ctx, const struct engine_end *end)
 {
 	struct statement *s = ctx;
-	bool cut = s->truncated && s->query && end->fate == FATE_RETRY && !s->cancelled;
+	/* a read has given what it may; a write has not happened before its end says so */
+	bool cut = s->truncated && s->plan->class == PLAN_READ && end->fate == FATE_RETRY &&
+		   !s->cancelled;
 
 	s->query = NULL;
 	s->affected = end->affected;

@@ -37,7 +37,7 @@ asked_of(const struct statement *s)
 		   : s->engine;
 }
 
-/* What must be on record before it begins. */
+/* What must be on record before it begins; false: it is not, and s is gone. */
 static bool
 record(struct statement *s)
 {
@@ -51,9 +51,10 @@ record(struct statement *s)
 	if (s->audited || (reads(s) && !s->plan->governed))
 		return true;
 	s->audited = statement_audit(s, "begins", &err) == FATE_DONE;
-	if (!s->audited)
-		statement_fail(s, &error);
-	return s->audited;
+	if (s->audited)
+		return true;
+	statement_fail(s, &error);
+	return false;
 }
 
 static enum fate

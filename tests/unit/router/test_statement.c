@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,12 +27,15 @@ static const char config[] =
     "engines:\n"
     "  clickhouse: {kind: clickhouse, url: \"%s\"}\n"
     "  redis: {kind: redis, url: redis://127.0.0.1}\n"
+    "  postgres: {kind: postgres, url: \"%s\"}\n"
     "tables:\n"
     "  t: {columns: {id: bigint}, key: id, engines: {clickhouse: x.t}, replicas: clickhouse}\n"
     "  g: {columns: {id: bigint}, key: id, engines: {clickhouse: x.g},\n"
     "      policies: {reader: {filter: \"id > 0\"}}}\n"
+    "  w: {columns: {id: bigint}, key: id, engines: {postgres: x.w}}\n"
     "  top: {columns: {member: text, score: double precision}, engines: {redis: \"top\"}}\n"
-    "roles: {reader: {}, other: {}}\n";
+    "roles: {reader: {write: true}, other: {}}\n";
+enum { CLICKHOUSE, POSTGRES = 2 };
 
 /* --- freshness, in the place of fresh.c --- */
 
@@ -112,7 +116,22 @@ struct world {
 	char audit[64];
 };
 
-/* The router over an engine that does as the script says. */
+static void
+engine_begin(struct router *r, size_t engine)
+{
+	struct engine_state state;
+	struct err err;
+
+	assert_int_equal(engine_open_ops(&engine_fail, &r->registry->engines[engine], NULL,
+			     r->loop, &r->engines[engine], &err),
+	    FATE_DONE);
+	do {
+		loop_run(r->loop, TURN_MS);
+		engine_state(r->engines[engine], &state);
+	} while (state.down);
+}
+
+/* The router over engines that do as the script says. */
 static struct world *
 world_new(const char *script)
 {
@@ -123,10 +142,9 @@ world_new(const char *script)
 	};
 	char text[1000];
 	struct err err = { 0 };
-	struct engine_state state;
 
 	assert_non_null(w);
-	(void)snprintf(text, sizeof text, config, script);
+	(void)snprintf(text, sizeof text, config, script, script);
 	if (registry_parse("test.yaml", slice_str(text), &r->registry, &err) != FATE_DONE)
 		fail_msg("%s", err.what);
 	(void)snprintf(w->audit, sizeof w->audit, "/tmp/sluice_audit_XXXXXX");
@@ -135,9 +153,6 @@ world_new(const char *script)
 	assert_int_equal(loop_new(&r->loop, &err), FATE_DONE);
 	assert_int_equal(router_keys_open(r->registry, &r->keys, &err), FATE_DONE);
 	assert_int_equal(router_keys_find(r->keys, (struct slice){ 0 }, &w->who), CALLER_KNOWN);
-	assert_int_equal(engine_open_ops(&engine_fail, &r->registry->engines[0], NULL, r->loop,
-			     &r->engines[0], &err),
-	    FATE_DONE);
 	r->kept_end = &r->kept;
 	(void)snprintf(r->run, sizeof r->run, "%s", "0000000000000007");
 	arena_init(&r->arena, PLAN_ARENA);
@@ -145,10 +160,8 @@ world_new(const char *script)
 	r->plans = plan_cache_new(r->registry, 10);
 	assert_int_equal(httpd_loop_open(r->loop, &http, &r->httpd, &err), FATE_DONE);
 	replica_lsn = 0;
-	do {
-		loop_run(r->loop, TURN_MS);
-		engine_state(r->engines[0], &state);
-	} while (state.down);
+	engine_begin(r, CLICKHOUSE);
+	engine_begin(r, POSTGRES);
 	return w;
 }
 
@@ -158,8 +171,10 @@ world_free(struct world *w)
 	struct router *r = &w->router;
 
 	httpd_loop_close(r->httpd);
-	engine_close(r->engines[0]);
-	r->engines[0] = NULL;
+	for (size_t e = 0; e < r->registry->engine_count; e++) {
+		engine_close(r->engines[e]);
+		r->engines[e] = NULL;
+	}
 	statements_cancel_all(r);
 	assert_int_equal(r->statement_count, 0);
 	assert_true(r->results_bytes == 0);
@@ -177,10 +192,11 @@ world_free(struct world *w)
 static uint64_t
 asked(const struct world *w)
 {
-	struct engine_state state;
+	struct engine_state clickhouse, postgres;
 
-	engine_state(w->router.engines[0], &state);
-	return state.asked;
+	engine_state(w->router.engines[CLICKHOUSE], &clickhouse);
+	engine_state(w->router.engines[POSTGRES], &postgres);
+	return clickhouse.asked + postgres.asked;
 }
 
 static void
@@ -378,6 +394,46 @@ test_a_router_that_stops_begins_nothing(void **state)
 	world_free(w);
 }
 
+/* The audit's disk is full. */
+static void
+test_what_cannot_be_written_down_does_not_begin(void **state)
+{
+	static const char *const asks[] = { "SELECT id FROM g", "INSERT INTO w VALUES (1)" };
+	struct world *w = world_new("rows=1");
+	uint64_t before = asked(w);
+	char body[100];
+	const char *got;
+	struct err err;
+
+	(void)state;
+	router_audit_close(w->router.audit);
+	assert_int_equal(router_audit_open("/dev/full", &w->router.audit, &err), FATE_DONE);
+	for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+		(void)snprintf(body, sizeof body, "{\"sql\": \"%s\"}", asks[i]);
+		got = hear(w, say(w, "POST", "/v1/query", body));
+		assert_non_null(strstr(got, "HTTP/1.1 503 "));
+		assert_non_null(strstr(got, "\"code\":\"AUDIT\""));
+	}
+	assert_int_equal(asked(w), before);
+	world_free(w);
+}
+
+/* What it returned is beyond the limit, and then Postgres takes the write back. */
+static void
+test_a_write_that_was_cut_off_still_fails(void **state)
+{
+	struct world *w = world_new("rows=2 end=retry code=40001");
+	const char *got = hear(w, say(w, "POST", "/v1/query",
+				      "{\"sql\": \"INSERT INTO w VALUES (1), (2) "
+				      "RETURNING id\", \"row_limit\": 1}"));
+
+	(void)state;
+	assert_non_null(strstr(got, "HTTP/1.1 409 "));
+	assert_non_null(strstr(got, "\"code\":\"CONFLICT\""));
+	assert_null(strstr(got, "\"row_count\""));
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -388,7 +444,10 @@ main(void)
 		cmocka_unit_test(test_of_governed_tables_the_engine_s_words_stay_here),
 		cmocka_unit_test(test_the_record_names_the_role_of_the_beginning),
 		cmocka_unit_test(test_a_router_that_stops_begins_nothing),
+		cmocka_unit_test(test_what_cannot_be_written_down_does_not_begin),
+		cmocka_unit_test(test_a_write_that_was_cut_off_still_fails),
 	};
 
+	(void)mallopt(M_PERTURB, 0x55); /* what has been freed does not look as it was */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
