@@ -23,13 +23,15 @@ duration_parse(const char *text, int64_t *ret_ms)
 	char *end;
 	double number = strtod(text, &end);
 
-	if (end == text || !(number >= 0) || number > 1e12)
+	if (end == text || !(number >= 0))
 		return false;
 	for (unsigned i = 0; i < sizeof units / sizeof *units; i++) {
-		if (strcmp(end, units[i].unit) == 0) {
-			*ret_ms = (int64_t)llround(number * units[i].ms);
-			return true;
-		}
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		if (number * units[i].ms > (double)DURATION_MAX_MS)
+			return false;
+		*ret_ms = (int64_t)llround(number * units[i].ms);
+		return true;
 	}
 	return false;
 }

@@ -47,7 +47,8 @@ enum option_verdict { OPTIONS_RUN, OPTIONS_EXIT_OK };
 enum fate options_parse(const struct option_table *table, int argc, char **argv,
     enum option_verdict *ret_verdict, struct err *err) NODISCARD;
 
-/* "250ms", "5s", "2m", "1h", "7d" or bare seconds -> ms. */
+/* "250ms", "5s", "2m", "1h", "7d" or bare seconds -> ms, 0 to DURATION_MAX_MS. */
+#define DURATION_MAX_MS INT64_C(1000000000000000)
 bool duration_parse(const char *text, int64_t *ret_ms);
 
 #endif

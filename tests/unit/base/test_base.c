@@ -154,6 +154,28 @@ buf_prints_numbers(void **state)
 	buf_finish(&buf);
 }
 
+/* Whoever counts them in microseconds stays within 64 bits. */
+static void
+durations_are_milliseconds_within_bounds(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} cases[] = { { "250ms", 250 }, { "5", 5000 }, { "0.5s", 500 }, { "2m", 120000 },
+		{ "1h", 3600000 }, { "7d", 604800000 }, { "0", 0 },
+		{ "1000000000000s", DURATION_MAX_MS }, { "1000000000001s", -1 },
+		{ "1000000000000m", -1 }, { "1000000000000d", -1 }, { "1e300", -1 },
+		{ "inf", -1 }, { "nan", -1 }, { "-1s", -1 }, { "5x", -1 }, { "", -1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int64_t ms = -1;
+
+		assert_true(duration_parse(cases[i].text, &ms) == (cases[i].ms >= 0));
+		assert_true(ms == cases[i].ms);
+	}
+}
+
 static void
 options_fill_targets_and_move_operands(void **state)
 {
@@ -226,6 +248,7 @@ main(void)
 		cmocka_unit_test(buf_prints_at_the_edge),
 		cmocka_unit_test(buf_prints_numbers),
 		cmocka_unit_test(options_fill_targets_and_move_operands),
+		cmocka_unit_test(durations_are_milliseconds_within_bounds),
 		cmocka_unit_test(metrics_print_prometheus_text),
 	};
 

@@ -73,7 +73,9 @@ a_request_is_refused_with_a_sentence(void **state)
 		"{\"sql\":\"a\\u0000\"}", "{\"sql\":\"a\",\"params\":{}}",
 		"{\"sql\":\"a\",\"row_limit\":-1}", "{\"sql\":\"a\",\"row_limit\":1.5}",
 		"{\"sql\":\"a\",\"format\":\"members\"}", "{\"sql\":\"a\",\"timeout\":[]}",
-		"{\"sql\":\"a\",\"max_staleness\":\"x\"}", "{\"sql\":\"a\"} {}" };
+		"{\"sql\":\"a\",\"max_staleness\":\"x\"}",
+		"{\"sql\":\"a\",\"wait_timeout\":\"1000000000000h\"}",
+		"{\"sql\":\"a\",\"timeout\":\"1000000000000m\"}", "{\"sql\":\"a\"} {}" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
