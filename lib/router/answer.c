@@ -2,9 +2,11 @@
 #include "router/answer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "wire/json.h"
+#include "wire/json_string.h"
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOL, KIND_JSON };
 
@@ -89,6 +91,29 @@ put_json(struct slice s, struct buf *out)
 	}
 }
 
+static bool
+is_utf8(struct slice s)
+{
+	const char *p = s.p, *end = p + s.len;
+	uint64_t eight;
+	size_t len;
+
+	while (p < end) {
+		if (end - p >= 8) {
+			memcpy(&eight, p, 8);
+			if (!(eight & UINT64_C(0x8080808080808080))) {
+				p += 8;
+				continue;
+			}
+		}
+		len = (unsigned char)*p < 0x80 ? 1 : json_utf8_len(p, end);
+		if (len == 0)
+			return false;
+		p += len;
+	}
+	return true;
+}
+
 static void
 json_value(enum kind kind, struct slice s, struct buf *out)
 {
@@ -147,9 +172,15 @@ answer_csv_names(const struct plan_column *columns, size_t count, struct buf *ou
 	buf_byte(out, '\n');
 }
 
-void
-answer_row(struct answer *a, const struct slice *values, struct buf *out)
+bool
+answer_row(struct answer *a, const struct slice *values, struct buf *out, size_t *ret_column)
 {
+	for (size_t i = 0; i < a->column_count; i++) {
+		if (!values[i].p || is_utf8(values[i]))
+			continue;
+		*ret_column = i;
+		return false;
+	}
 	if (a->format == FORMAT_CSV) {
 		for (size_t i = 0; i < a->column_count; i++) {
 			if (i)
@@ -177,6 +208,7 @@ answer_row(struct answer *a, const struct slice *values, struct buf *out)
 			buf_byte(out, '\n');
 	}
 	a->rows++;
+	return true;
 }
 
 void

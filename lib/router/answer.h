@@ -23,7 +23,9 @@ void answer_columns(
     struct answer *answer, const struct plan_column *columns, size_t count, struct buf *out);
 /* NDJSON's and CSV's first line from what answer_columns() wrote or was given. */
 void answer_csv_names(const struct plan_column *columns, size_t count, struct buf *out);
-void answer_row(struct answer *answer, const struct slice *values, struct buf *out);
+/* false: a value is no UTF-8, that of ret_column; nothing was appended. */
+bool answer_row(
+    struct answer *answer, const struct slice *values, struct buf *out, size_t *ret_column);
 void answer_finish(struct answer *answer); /* accepts a zeroed one */
 const char *answer_content_type(enum answer_format format);
 

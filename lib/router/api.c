@@ -30,7 +30,7 @@ router_error_write(const struct router_error *e, struct buf *out)
 	buf_cstr(out, "\"error\":{\"code\":");
 	json_quote(out, slice_str(e->code));
 	buf_cstr(out, ",\"message\":");
-	json_quote(out, slice_str(e->message));
+	json_quote_any(out, slice_str(e->message));
 	if (e->sqlstate && *e->sqlstate) {
 		buf_cstr(out, ",\"sqlstate\":");
 		json_quote(out, slice_str(e->sqlstate));

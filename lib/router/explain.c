@@ -9,7 +9,7 @@ static void
 member(struct buf *out, const char *name, const char *value)
 {
 	buf_printf(out, ",\"%s\":", name);
-	json_quote(out, slice_str(value));
+	json_quote_any(out, slice_str(value));
 }
 
 static void

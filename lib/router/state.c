@@ -41,7 +41,7 @@ engine_write(struct router *router, size_t e, struct buf *out)
 	    state.breaker_open ? "open" : "closed");
 	if (*state.trouble && (state.down || state.breaker_open)) {
 		buf_cstr(out, ",\"trouble\":");
-		json_quote(out, slice_str(state.trouble));
+		json_quote_any(out, slice_str(state.trouble));
 	}
 	router_lag_write(lag_ms, out);
 	buf_printf(out, ",\"latency_ms\":%.3f,\"cost\":%.9g", router->spent[e].latency_ms,

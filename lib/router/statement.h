@@ -55,6 +55,7 @@ struct statement {
 	struct chunk *chunks;
 	size_t chunk_count;
 	uint64_t rows, dropped;
+	size_t unreadable; /* a value of this column, from 1, was no text; 0: none */
 	int64_t bytes, row_limit, byte_limit; /* limits: 0 none */
 	double cost;
 	int64_t affected; /* -1: not a write */

@@ -104,6 +104,23 @@ statement_try_another(struct statement *s, const struct err *why)
 	statement_route(s);
 }
 
+/* Bytes that Postgres would not have let in, and that no answer can hold. */
+static void
+fail_unreadable(struct statement *s, bool done)
+{
+	size_t i = s->unreadable - 1;
+	char what[200];
+	struct router_error error = {
+		.status = 502, .code = "ENGINE_FAILED", .message = what, .sqlstate = "22021"
+	};
+
+	(void)snprintf(what, sizeof what, "%scolumn %zu%s%s holds bytes that are no UTF-8",
+	    done && s->plan->class != PLAN_READ ? "it was done, but " : "", i + 1,
+	    i < s->plan->column_count ? " " : "",
+	    i < s->plan->column_count ? s->plan->columns[i].name : "");
+	statement_fail(s, &error);
+}
+
 static void
 on_end(void *ctx, const struct engine_end *end)
 {
@@ -114,6 +131,11 @@ on_end(void *ctx, const struct engine_end *end)
 
 	s->query = NULL;
 	s->affected = end->affected;
+	if (s->unreadable && !s->cancelled &&
+	    (end->fate == FATE_DONE || s->plan->class == PLAN_READ)) {
+		fail_unreadable(s, end->fate == FATE_DONE);
+		return;
+	}
 	if (end->fate == FATE_DONE || cut) {
 		if (end->fate == FATE_DONE && end->lsn)
 			write_token(s, end->lsn);

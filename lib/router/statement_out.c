@@ -34,7 +34,7 @@ begin_members(const struct statement *s, struct buf *out)
 		buf_byte(out, '"');
 		if (*s->detail) {
 			buf_cstr(out, ",\"detail\":");
-			json_quote(out, slice_str(s->detail));
+			json_quote_any(out, slice_str(s->detail));
 		}
 		buf_cstr(out, s->degraded ? ",\"degraded\":true" : ",\"degraded\":false");
 	}
@@ -187,13 +187,22 @@ stream_on(struct statement *s)
 	return true;
 }
 
+/* The answer cannot be one; its end says so. */
+static void
+give_up(struct statement *s, size_t column)
+{
+	s->unreadable = column + 1;
+	if (s->query && s->plan->class == PLAN_READ)
+		engine_cancel(s->query);
+}
+
 bool
 statement_row(struct statement *s, const struct slice *values)
 {
 	struct buf *out = out_of(s);
-	size_t before;
+	size_t before, column;
 
-	if (!out)
+	if (!out || s->unreadable)
 		return true;
 	if (s->truncated || beyond_limits(s)) {
 		cut_off(s);
@@ -202,7 +211,10 @@ statement_row(struct statement *s, const struct slice *values)
 	if (s->kept && out->len >= CHUNK_BYTES)
 		out = &chunk_new(s)->rows;
 	before = out->len;
-	answer_row(&s->answer, values, out);
+	if (!answer_row(&s->answer, values, out, &column)) {
+		give_up(s, column);
+		return true;
+	}
 	s->rows++;
 	s->bytes += (int64_t)(out->len - before);
 	if (!s->kept)

@@ -242,3 +242,22 @@ json_quote(struct buf *out, struct slice text)
 	}
 	buf_byte(out, '"');
 }
+
+void
+json_quote_any(struct buf *out, struct slice text)
+{
+	const char *p = text.len ? text.p : "", *end = p + text.len;
+	struct buf clean = { 0 };
+
+	while (p < end) {
+		size_t len = (unsigned char)*p < 0x80 ? 1 : json_utf8_len(p, end);
+
+		if (len)
+			buf_put(&clean, p, len);
+		else
+			buf_put(&clean, "\xef\xbf\xbd", 3);
+		p += len ? len : 1;
+	}
+	json_quote(out, buf_view(&clean));
+	buf_finish(&clean);
+}

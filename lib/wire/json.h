@@ -79,7 +79,10 @@ json_inner(struct slice raw)
  * else is written into the arena. p NULL when the arena is full. */
 struct slice json_text(struct slice raw, struct arena *arena);
 
-/* Appends text as a JSON string with quotes. */
+/* Appends text, which is UTF-8, as a JSON string with quotes. */
 void json_quote(struct buf *out, struct slice text);
+/* As much of a sentence that may have been cut, or hold anything: what is no UTF-8 in it
+ * becomes U+FFFD, a byte at a time. */
+void json_quote_any(struct buf *out, struct slice text);
 
 #endif

@@ -16,8 +16,9 @@ import time
 
 import httpx
 import pytest
+import redis
 
-from router_world import BIN, RouterWorld, admin, wait_until
+from router_world import BIN, BOARD, RouterWorld, admin, clickhouse, wait_until
 
 BIG = 1_000_000
 LONG = "SELECT count(*) FROM users a, users b, users c WHERE a.score + b.score + c.score = -1"
@@ -403,6 +404,34 @@ def listens(world):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", world.port), timeout=5):
         return True
     return False
+
+
+def test_every_answer_is_utf8(router):
+    """A sentence that had to be cut, and bytes in a store that are no text."""
+    for more in ({"x" + "\u00e9" * 40: 1}, {"engine": "\u00e9" * 200}):
+        assert router.ask("SELECT name FROM users", **more).json()["error"]["message"]
+    for sql in ("SELECT '{}'::int", "SELECT {} FROM users", "SELECT id FROM users WHERE role = '{}'::int"):
+        for before in ("", "x", "xx"):
+            for path in ("/v1/query", "/v1/explain"):
+                assert router.ask(sql.format(before + "\u00e9" * 300), path=path).json()
+    assert router.get("/v1/history", who="alice").json()["entries"]
+
+    board = redis.Redis.from_url(os.environ["SLUICE_REDIS"])
+    board.zadd(BOARD, {b"\xff\xfe": 1000})
+    try:
+        said = error(router.get("/v1/leaderboard/top10", who="alice"), 502, "ENGINE_FAILED")
+        assert said["sqlstate"] == "22021" and "member" in said["message"]
+    finally:
+        board.zrem(BOARD, b"\xff\xfe")
+    clickhouse().command(f"INSERT INTO {router.name}.depts_current (id, name) VALUES (5000, unhex('61ff62'))")
+    try:
+        for how in ({}, {"format": "ndjson"}, {"format": "csv"}, {"wait_timeout": "20s"}):
+            answer = router.ask("SELECT id, name FROM depts ORDER BY id", engine="clickhouse", **how)
+            said = error(answer, 502, "ENGINE_FAILED")
+            assert said["sqlstate"] == "22021" and "name" in said["message"]
+        assert router.rows("SELECT id FROM depts WHERE id = 5000", engine="clickhouse") == [[5000]]
+    finally:
+        clickhouse().command(f"ALTER TABLE {router.name}.depts_current DELETE WHERE id = 5000 SETTINGS mutations_sync = 2")
 
 
 def test_sigterm_finishes_what_is_under_way(tmp_path):

@@ -99,6 +99,7 @@ rows(enum answer_format format)
 {
 	struct answer answer = { .format = format };
 	struct buf out = { 0 }, head = { 0 };
+	size_t column;
 	const struct slice first[] = { SLICE("-0.50"), SLICE("x,\"y\"\n"),
 		SLICE("{\"k\": [1]}"), SLICE("t") };
 	const struct slice second[] = { SLICE("NaN"), SLICE(""), { 0 }, SLICE("f") };
@@ -108,8 +109,8 @@ rows(enum answer_format format)
 	    "\"columns\":[{\"name\":\"n\",\"type\":\"numeric\"},"
 	    "{\"name\":\"a \\\"b\\\"\",\"type\":\"text\"},{\"name\":\"j\",\"type\":\"jsonb\"},"
 	    "{\"name\":\"o\",\"type\":\"boolean\"}]");
-	answer_row(&answer, first, &out);
-	answer_row(&answer, second, &out);
+	assert_true(answer_row(&answer, first, &out, &column));
+	assert_true(answer_row(&answer, second, &out, &column));
 	assert_int_equal(answer.rows, 2);
 	answer_finish(&answer);
 	buf_finish(&head);
@@ -138,6 +139,39 @@ rows_are_written_as_the_format_has_them(void **state)
 	buf_finish(&out);
 }
 
+/* Nothing of such a row is in the answer. */
+static void
+a_value_that_is_no_utf8_is_refused(void **state)
+{
+	static const enum answer_format formats[] = { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
+	const struct slice bad[] = { SLICE("a\xff"), SLICE("caf\xc3"), SLICE("0123456789\x80"),
+		SLICE("\xed\xa0\x80") };
+	const struct slice good[] = { SLICE("1"), SLICE("01234567 caf\xc3\xa9"), { 0 },
+		SLICE("t") };
+
+	(void)state;
+	for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
+		struct answer answer = { .format = formats[f] };
+		struct buf out = { 0 };
+		size_t before, column = 9;
+
+		answer_columns(&answer, columns, 4, &out);
+		assert_true(answer_row(&answer, good, &out, &column));
+		before = out.len;
+		for (size_t i = 0; i < 2 * sizeof bad / sizeof *bad; i++) {
+			struct slice row[] = { good[0], good[1], good[2], good[3] };
+
+			row[1 + i % 2] = bad[i / 2];
+			assert_false(answer_row(&answer, row, &out, &column));
+			assert_int_equal(column, 1 + i % 2);
+			assert_int_equal(out.len, before);
+			assert_int_equal(answer.rows, 1);
+		}
+		answer_finish(&answer);
+		buf_finish(&out);
+	}
+}
+
 static void
 json_that_is_none_becomes_a_text(void **state)
 {
@@ -145,11 +179,12 @@ json_that_is_none_becomes_a_text(void **state)
 	struct plan_column column = { "j", { .kind = TYPE_JSON, .oid = 114, .typmod = -1 } };
 	struct buf out = { 0 }, head = { 0 };
 	struct slice values[] = { SLICE("{\n \"a\":\t1}"), SLICE("{broken"), SLICE("") };
+	size_t bad;
 
 	(void)state;
 	answer_columns(&answer, &column, 1, &head);
 	for (size_t i = 0; i < 3; i++)
-		answer_row(&answer, &values[i], &out);
+		assert_true(answer_row(&answer, &values[i], &out, &bad));
 	assert_string_equal(buf_str(&out), "[{  \"a\": 1}]\n[\"{broken\"]\n[\"\"]\n");
 	answer_finish(&answer);
 	buf_finish(&out);
@@ -165,6 +200,7 @@ main(void)
 		cmocka_unit_test(a_request_is_refused_with_a_sentence),
 		cmocka_unit_test(rows_are_written_as_the_format_has_them),
 		cmocka_unit_test(json_that_is_none_becomes_a_text),
+		cmocka_unit_test(a_value_that_is_no_utf8_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

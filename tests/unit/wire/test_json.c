@@ -336,6 +336,36 @@ test_quote_round_trip(void **state)
 	buf_finish(&out);
 }
 
+/* A sentence that was cut within a character, and one that never was text. */
+static void
+test_quote_any(void **state)
+{
+	const struct {
+		struct slice text, quoted;
+	} cases[] = {
+		{ SLICE("caf\xc3\xa9 \"\xf0\x9f\x98\x80\"\n"),
+		    SLICE("\"caf\xc3\xa9 \\\"\xf0\x9f\x98\x80\\\"\\n\"") },
+		{ SLICE("caf\xc3"), SLICE("\"caf\xef\xbf\xbd\"") },
+		{ SLICE("\xf0\x9f\x98"), SLICE("\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"") },
+		{ SLICE("a\xff\xfe-b\xed\xa0\x80"),
+		    SLICE("\"a\xef\xbf\xbd\xef\xbf\xbd-b\xef\xbf\xbd\xef\xbf\xbd"
+			  "\xef\xbf\xbd\"") },
+		{ SLICE(""), SLICE("\"\"") },
+	};
+	struct buf out = { 0 };
+	struct slice raw;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		out.len = 0;
+		json_quote_any(&out, cases[i].text);
+		assert_true(slice_eq(buf_view(&out), cases[i].quoted));
+		assert_int_equal(json_check(buf_view(&out), &raw, &err), FATE_DONE);
+	}
+	buf_finish(&out);
+}
+
 int
 main(void)
 {
@@ -350,6 +380,7 @@ main(void)
 		cmocka_unit_test(test_escaped_name_against_backslashes),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_quote_round_trip),
+		cmocka_unit_test(test_quote_any),
 	};
 	int failed;
 
