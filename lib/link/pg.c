@@ -29,14 +29,31 @@ add_keyword(struct pg *pg, const char *keyword, const char *value)
 	pg->values[pg->keyword_count++] = copy_text(value);
 }
 
+static bool
+requires_gss(const PQconninfoOption *parsed)
+{
+	const char *mode = getenv("PGGSSENCMODE");
+
+	for (; parsed && parsed->keyword; parsed++)
+		if (strcmp(parsed->keyword, "gssencmode") == 0 && parsed->val)
+			mode = parsed->val;
+	return mode && strcmp(mode, "require") == 0;
+}
+
 static enum fate
-check_conninfo(const char *conninfo, struct err *err)
+check_conninfo(const struct pg_options *o, struct err *err)
 {
 	char *why = NULL;
-	PQconninfoOption *parsed = PQconninfoParse(conninfo, &why);
+	PQconninfoOption *parsed = PQconninfoParse(o->conninfo ? o->conninfo : "", &why);
+	bool refused = parsed && o->plain_or_tls && requires_gss(parsed);
+
 	if (parsed) {
 		PQconninfoFree(parsed);
-		return FATE_DONE;
+		return !refused
+			   ? FATE_DONE
+			   : err_set(err, FATE_HALT,
+				 "postgres: gssencmode=require is not spoken here; encrypt "
+				 "with TLS (sslmode)");
 	}
 	/* libpq's sentence may quote the text, which may hold a password. */
 	PQfreemem(why);
@@ -59,11 +76,9 @@ enum fate
 pg_new(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 {
 	const struct pg_options *o = options;
-	if (o->conninfo) {
-		enum fate fate = check_conninfo(o->conninfo, err);
-		if (fate != FATE_DONE)
-			return fate;
-	}
+	enum fate fate = check_conninfo(o, err);
+	if (fate != FATE_DONE)
+		return fate;
 	struct pg *pg = calloc(1, sizeof *pg);
 	must(pg);
 	pg->connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 5000;
@@ -81,6 +96,7 @@ pg_new(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 	add_keyword(pg, "options", o->session_options);
 	add_keyword(pg, "client_encoding", "UTF8");
 	add_keyword(pg, "keepalives_idle", "30");
+	add_keyword(pg, "gssencmode", o->plain_or_tls ? "disable" : NULL);
 	*ret_pg = pg;
 	return FATE_DONE;
 }

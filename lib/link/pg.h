@@ -35,6 +35,7 @@ struct pg_options {
 	/* "-c name=value ...": settings that DISCARD ALL comes back to. Instead of both above,
 	 * and of statement_timeout_ms. NULL: none */
 	const char *session_options;
+	bool plain_or_tls; /* never encrypted by GSSAPI: who asks for that is refused */
 	int64_t connect_timeout_ms;   /* 5000 */
 	int64_t statement_timeout_ms; /* 10000; the socket is given PG_GRACE_MS more */
 };

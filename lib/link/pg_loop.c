@@ -25,10 +25,13 @@ pg_pool_open(const struct pg_options *options, size_t sessions_max, struct loop 
     struct pg_pool **ret_pool, struct err *err)
 {
 	const struct pg_options *o = options;
+	struct pg_options checked = *o;
 	struct pg_pool *pool;
 	struct pg *check;
-	enum fate fate = pg_new(o, &check, err);
+	enum fate fate;
 
+	checked.plain_or_tls = true; /* frames are read from the socket or from TLS */
+	fate = pg_new(&checked, &check, err);
 	if (fate != FATE_DONE)
 		return fate;
 	pg_free(check);
@@ -45,6 +48,7 @@ pg_pool_open(const struct pg_options *options, size_t sessions_max, struct loop 
 		.application_name = copied(o->application_name),
 		.session_options =
 		    copied(o->session_options ? o->session_options : PG_SESSION_OPTIONS),
+		.plain_or_tls = true,
 		.connect_timeout_ms = o->connect_timeout_ms };
 	*ret_pool = pool;
 	return FATE_DONE;

@@ -146,6 +146,33 @@ test_bad_conninfo_keeps_the_password(void **state)
 	pg_free(NULL);
 }
 
+/* Who reads the socket itself can read no GSSAPI: nobody is given less than he asked for. */
+static void
+test_gss_is_refused_where_it_cannot_be_read(void **state)
+{
+	(void)state;
+	struct pg *pg = NULL;
+	struct err err = { 0 };
+	struct pg_options o = { .conninfo = "postgresql://h/d?gssencmode=require",
+		.plain_or_tls = true };
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_HALT);
+	assert_non_null(strstr(err.what, "gssencmode"));
+	o.conninfo = "host=h gssencmode=prefer";
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_DONE);
+	pg_free(pg);
+	assert_int_equal(setenv("PGGSSENCMODE", "require", 1), 0);
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_DONE); /* the text wins, as in libpq */
+	pg_free(pg);
+	o.conninfo = "host=h";
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_HALT);
+	o.conninfo = NULL;
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_HALT);
+	o.plain_or_tls = false;
+	assert_int_equal(pg_new(&o, &pg, &err), FATE_DONE);
+	pg_free(pg);
+	assert_int_equal(unsetenv("PGGSSENCMODE"), 0);
+}
+
 static int
 listener(char port[8])
 {
@@ -219,6 +246,7 @@ main(void)
 		cmocka_unit_test(test_connect_sentences),
 		cmocka_unit_test(test_arrays),
 		cmocka_unit_test(test_bad_conninfo_keeps_the_password),
+		cmocka_unit_test(test_gss_is_refused_where_it_cannot_be_read),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_silent_peer_is_waited_for_so_long),
 	};
