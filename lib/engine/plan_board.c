@@ -63,7 +63,7 @@ commands(const struct ast_select *s, const char *key, struct buf *out)
 		return false;
 	if (member && !s->order_count && !s->offset && !strchr(member->name, '\n')) {
 		buf_printf(out, "ZSCORE\n%s\n%s", key, member->name);
-		return true;
+		return limit > 0;
 	}
 	if (s->where || s->order_count != 1 || !is_column(s->order[0].expr, 1) ||
 	    s->order[0].nulls != NULLS_DEFAULT)

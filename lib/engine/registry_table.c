@@ -149,6 +149,23 @@ read_engine_set(
 	return FATE_DONE;
 }
 
+/* What a board must be for its commands to be lines of words (plan_board.c). */
+static enum fate
+board_check(struct yaml_node *map, struct yaml_node *places, const struct registry_table *t,
+    struct err *err)
+{
+	const struct sql_column *columns = t->table.columns;
+
+	if (t->table.column_count != 2 || columns[0].type.kind != TYPE_TEXT ||
+	    columns[1].type.kind != TYPE_FLOAT8 || places->count != 1)
+		return yaml_error(map, err,
+		    "a leaderboard has two columns, member (text) and score (double "
+		    "precision), and stands in Redis alone");
+	if (strchr(t->placements[t->home].path[0], '\n'))
+		return yaml_error(places, err, "a leaderboard's key has no newline");
+	return FATE_DONE;
+}
+
 static enum fate
 read_placements(
     struct registry *r, struct yaml_node *map, struct registry_table *t, struct err *err)
@@ -163,11 +180,7 @@ read_placements(
 	t->home = registry_engine(r, places->keys[0]);
 	TRY(read_engine_set(r, map, "replicas", &t->replicas, err));
 	TRY(read_engine_set(r, map, "only", &t->governed, err));
-	if (t->board && (t->table.column_count != 2 || places->count != 1))
-		return yaml_error(map, err,
-		    "a leaderboard has two columns, member and score, and stands in Redis "
-		    "alone");
-	return FATE_DONE;
+	return t->board ? board_check(map, places, t, err) : FATE_DONE;
 }
 
 static enum fate
@@ -248,6 +261,10 @@ read_policies(
 	TRY(yaml_map(map, "policies", YAML_OPTIONAL, &policies, err));
 	if (!policies)
 		return FATE_DONE;
+	if (t->board)
+		return yaml_error(policies, err,
+		    "a leaderboard has neither filters nor masks: roles that may not see it "
+		    "name their tables without it");
 	t->policies = registry_take(r, policies->count, sizeof(*t->policies));
 	t->policy_count = policies->count;
 	for (size_t i = 0; i < policies->count; i++) {

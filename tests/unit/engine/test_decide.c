@@ -185,6 +185,10 @@ static const struct row rows[] = {
 	    "LEADERBOARD", NULL },
 	{ 89, "admin", "SELECT score FROM top10 WHERE member='x'", "redis", "LEADERBOARD",
 	    NULL },
+	{ 89, "admin", "SELECT score FROM top10 WHERE member='x' LIMIT 1", "redis",
+	    "LEADERBOARD", NULL },
+	{ 89, "admin", "SELECT score FROM top10 WHERE member='x' LIMIT 0", "-",
+	    "LEADERBOARD_SHAPE", NULL },
 	{ 89, "admin", "SELECT * FROM top10 JOIN users ON users.name = top10.member", "-",
 	    "LEADERBOARD_SHAPE", NULL },
 };

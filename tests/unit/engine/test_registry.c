@@ -47,6 +47,16 @@ static const struct {
 	{ ENGINES "tables:\n  t: {columns: {id: bigint}, engines: {redis: \"a:b\"}}\n" ROLES,
 	    "a leaderboard has two columns" },
 	{ ENGINES
+	    "tables:\n  t: {columns: {m: text, s: text}, engines: {redis: \"a:b\"}}\n" ROLES,
+	    "a leaderboard has two columns" },
+	{ ENGINES "tables:\n  t:\n    columns: {m: text, s: double precision}\n"
+		  "    engines: {redis: \"a\\nb\"}\n" ROLES,
+	    "no newline" },
+	{ ENGINES "tables:\n  t:\n    columns: {m: text, s: double precision}\n"
+		  "    engines: {redis: a}\n"
+		  "    policies:\n      reader: {filter: \"s > 1\"}\n" ROLES,
+	    "neither filters nor masks" },
+	{ ENGINES
 	    "tables:\n  t: {columns: {id: bigint}, engines: {postgres: t}, typo: 1}\n" ROLES,
 	    "typo" },
 	{ ENGINES "tables:\n  t: {columns: {id: bigint}, engines: {postgres: t}}\n"
