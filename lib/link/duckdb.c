@@ -158,8 +158,8 @@ furnish(
     struct duck *duck, duckdb_handle connection, const struct duck_options *o, struct err *err)
 {
 	static const char *const locks[] = { "SET TimeZone = 'UTC'",
-		"SET max_temp_directory_size = '0KB'", "SET enable_external_access = false",
-		"SET lock_configuration = true" };
+		"SET temp_directory = ''", /* one that is set could be read from */
+		"SET enable_external_access = false", "SET lock_configuration = true" };
 	struct buf sql = { 0 }, allowed = { 0 };
 	enum fate fate = FATE_DONE;
 

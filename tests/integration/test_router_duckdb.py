@@ -128,6 +128,61 @@ def test_refused_and_nothing_happens(duck, folder, sql, code):
     assert duck.rows("SELECT count(*), max(answer) FROM many, db.t") == [[str(MANY), "42"]]
 
 
+def test_the_session_itself_is_shut(duck, folder):
+    """Whatever SQL reached it, DuckDB reads the files of the registry and no other."""
+    settings = dict(duck.rows("SELECT name, value FROM duckdb_settings()"))
+    shut = {"enable_external_access": "false", "lock_configuration": "true", "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false", "allow_community_extensions": "false", "allow_unsigned_extensions": "false",
+            "temp_directory": "", "allowed_directories": "[]"}
+    assert {name: settings[name] for name in shut} == shut
+    allowed = [str(folder / "many.parquet"), str(folder / "it's 1.parquet"), os.environ["SLUICE_REV"]]
+    told = {path for path, in duck.rows("SELECT unnest(current_setting('allowed_paths'))")}
+    assert {path for path in told if not path.startswith(f"{folder}/file.duckdb")} == set(allowed)
+    assert duck.rows("SELECT database_name, readonly FROM duckdb_databases() WHERE NOT internal ORDER BY 1") == [["db", "t"], ["memory", "f"]]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(folder):
+    """Files that a statement could ask for: under names that look allowed, too."""
+    with duckdb.connect() as db:
+        db.execute(f"COPY (SELECT 'hidden' AS a) TO '{folder}/other.parquet'")
+    with duckdb.connect(folder / "other.duckdb") as db:
+        db.execute("CREATE TABLE t AS SELECT 'hidden' AS a")
+    (folder / "hidden.json").write_text('{"a": "hidden"}')
+    (folder / "link.parquet").symlink_to(folder / "other.parquet")
+    (folder / "down").mkdir()
+    (folder / "down/many.parquet").symlink_to(folder / "other.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("sql", [
+    *[f"SELECT * FROM read_parquet('{path}')" for path in (
+        "{folder}/other.parquet", "{folder}/link.parquet", "{folder}/down/many.parquet", "{folder}/many.parquet/../other.parquet",
+        "{folder}/./down/../other.parquet", "{folder}/*.parquet", "{folder}/o?her.parquet", "{folder}/[o]ther.parquet", "file://{folder}/other.parquet",
+        "file:{folder}/other.parquet", "other.parquet", "/proc/self/cwd/other.parquet", "{folder}/many.parquet,{folder}/other.parquet", "hf://datasets/x/y",
+        "s3://b/k.parquet", "https://127.0.0.1:1/x.parquet", "ftp://127.0.0.1/x", "\\\\host\\share\\x.parquet", "/dev/stdin", "/proc/self/fd/0")],
+    "SELECT * FROM read_parquet(['{folder}/many.parquet', '{folder}/other.parquet'])", "SELECT * FROM '{folder}/other.parquet'",
+    "SELECT * FROM \"{folder}/other.parquet\"", "SELECT * FROM \"{folder}/other.duckdb\".t", "SELECT * FROM parquet_metadata('{folder}/other.parquet')",
+    "SELECT * FROM parquet_schema('{folder}/other.parquet')", "SELECT * FROM read_blob('{folder}/other.parquet')", "SELECT * FROM read_text('{folder}/hidden.json')",
+    "SELECT * FROM read_json('{folder}/hidden.json')", "SELECT * FROM read_ndjson('{folder}/hidden.json')", "SELECT * FROM read_csv_auto('{folder}/outside.csv')",
+    "SELECT * FROM sniff_csv('{folder}/outside.csv')", "SELECT * FROM read_duckdb('{folder}/other.duckdb')", "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM query('SELECT * FROM read_text(''{folder}/hidden.json'')')", "SELECT * FROM query_table('{folder}/other.parquet')",
+    "SELECT * FROM sqlite_scan('{folder}/x', 't')", "SELECT * FROM postgres_scan('host=127.0.0.1', 's', 't')", "SELECT * FROM iceberg_scan('{folder}')",
+    "SELECT content FROM read_text('/proc/self/environ')", "SELECT getenv('PATH')", "SELECT * FROM which_secret('s3://b', 's3')",
+    "ATTACH '{folder}/other.duckdb' AS o", "ATTACH '{folder}/other.duckdb' AS o (READ_ONLY)", "DETACH db", "USE db", "SET enable_external_access = true",
+    "RESET allowed_paths", "SET allowed_directories = ['/']", "SET GLOBAL memory_limit = '1TB'", "PRAGMA memory_limit = '1TB'", "SET SESSION threads = 64",
+    "CREATE SECRET (TYPE s3)", "CREATE VIEW v AS SELECT 1", "CREATE OR REPLACE TEMP VIEW many AS SELECT 1 AS id", "CREATE MACRO f() AS 1", "CREATE TABLE db.u (a INT)",
+    "CREATE FUNCTION f() AS TABLE SELECT 1", "CALL pragma_database_list()", "PREPARE p AS SELECT 1", "EXECUTE p", "COPY many TO '/dev/stdout'", "COPY db.t FROM '/dev/stdin'",
+    "EXPORT DATABASE '{folder}/down'", "IMPORT DATABASE '{folder}/down'", "INSTALL httpfs FROM 'http://127.0.0.1:1'", "FORCE CHECKPOINT db", "VACUUM", "ANALYZE",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/x.csv'", "EXPLAIN (ANALYZE) SELECT 1", "UPDATE db.t SET answer = 1", "DELETE FROM db.t", "TRUNCATE db.t", "DROP VIEW many"])
+def test_no_other_file_is_reached(duck, elsewhere, sql):
+    before = sorted(p.name for p in elsewhere.rglob("*"))
+    answer = duck.ask(sql.format(folder=elsewhere))
+    assert answer["fate"] != "done" and "hidden" not in answer["what"].replace("hidden.json", ""), answer
+    assert sorted(p.name for p in elsewhere.rglob("*")) == before
+    assert duck.rows("SELECT count(*), max(answer) FROM many, db.t") == [[str(MANY), "42"]]
+
+
 def test_parameters_and_hostile_texts(duck):
     texts = ["it's", "x\\", "\\'", "'; DROP VIEW many; --", "$1", "ü\u0001\t\n", "", "{}", 'q"q', "日本"] + [chr(c) for c in range(1, 128)]
     for text in texts:
