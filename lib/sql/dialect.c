@@ -36,9 +36,31 @@ path(struct emitter *em, const struct dialect_scan *scan)
 	}
 }
 
+/* Postgres moves nothing below OFFSET 0, the others nothing below a LIMIT, whatever it is.
+ * It costs them their indexes, so it stands only where a condition could fail for a row
+ * that is hidden, and so tell of it. */
+static const char *
+fence(const struct emitter *em)
+{
+	if (is(em, DIALECT_POSTGRES))
+		return " OFFSET 0";
+	return em->fenced ? " LIMIT 9223372036854775807" : "";
+}
+
+static void
+row_filter(struct emitter *em, const struct ast_expr *filter)
+{
+	bool raises = em->raises;
+
+	buf_cstr(em->out, " WHERE ");
+	em->rule_alias = "q0";
+	emit_expr(em, filter);
+	em->raises = raises; /* it sees every row anyway */
+	em->filtered = true;
+}
+
 /* Filter inside, masks outside: a mask must not see rows that the filter hides, and no
- * name of one level can mean a column of the other. OFFSET 0 keeps Postgres from moving
- * the caller's conditions below the filter. */
+ * name of one level can mean a column of the other. */
 static void
 governed(struct emitter *em, const struct sql_table *table, const struct dialect_scan *scan)
 {
@@ -67,12 +89,10 @@ governed(struct emitter *em, const struct sql_table *table, const struct dialect
 	buf_cstr(em->out, " FROM ");
 	path(em, scan);
 	buf_cstr(em->out, " AS q0");
-	if (scan->filter) {
-		buf_cstr(em->out, " WHERE ");
-		em->rule_alias = "q0";
-		emit_expr(em, scan->filter);
-	}
-	buf_cstr(em->out, is(em, DIALECT_POSTGRES) ? " OFFSET 0) AS q1)" : ") AS q1)");
+	if (scan->filter)
+		row_filter(em, scan->filter);
+	buf_cstr(em->out, fence(em));
+	buf_cstr(em->out, ") AS q1)");
 	em->rule_alias = NULL;
 }
 
@@ -357,6 +377,7 @@ set_operation(struct emitter *em, const struct ast_select *s, bool top)
 			.location = -1 };
 
 		must_equate(em, &e);
+		em->raises = em->raises || e.type.kind == TYPE_NUMERIC; /* of one scale */
 		buf_printf(em->out, "%su.c%zu", i ? ", " : "", i + 1);
 		output_name(em, s, i, top);
 	}
@@ -404,8 +425,17 @@ dialect_emit(const struct dialect *dialect, const struct ast_select *select, str
     struct ast_trouble *trouble)
 {
 	struct emitter em = { .d = dialect, .out = out, .trouble = trouble };
+	size_t begin = out->len;
 
 	*trouble = (struct ast_trouble){ .offset = -1 };
 	emit_select(&em, select, true);
+	if (!trouble->code && em.filtered && em.raises && !is(&em, DIALECT_POSTGRES)) {
+		em.fenced = true;
+		out->len = begin;
+		if (dialect->finish)
+			dialect->finish->wires.len = dialect->finish->results.len =
+			    dialect->finish->texts.len = 0;
+		emit_select(&em, select, true);
+	}
 	return trouble->code == NULL;
 }

@@ -286,6 +286,7 @@ plain_function(struct emitter *em, const struct ast_expr *e)
 		substring(em, e);
 	} else if (strcmp(e->name, "abs") == 0 && e->argc == 1 &&
 		   class_of(e->args[0]) == CLASS_INT) {
+		em->raises = true;
 		absolute(em, e);
 	} else {
 		cannot(em, e->location, "function %s", e->name);

@@ -15,6 +15,9 @@ struct emitter {
 	struct ast_trouble *trouble;
 	const char *rule_alias; /* of the table whose filter or mask is being written */
 	unsigned depth;
+	bool filtered; /* a row filter was written */
+	bool raises;   /* something was written that fails for some values */
+	bool fenced;   /* nothing may be moved below a filter */
 };
 
 /* Kinds of value that behave alike in comparisons. */

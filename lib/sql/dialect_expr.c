@@ -40,6 +40,8 @@ emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
 	if (!is(em, DIALECT_POSTGRES)) {
 		if (!same_class(a, b))
 			cannot(em, location, "a comparison of different types");
+		if (typed->type.kind == TYPE_NUMERIC && a->type.typmod != b->type.typmod)
+			em->raises = true; /* brought to one scale */
 		if (equality)
 			must_equate(em, typed);
 		else
@@ -89,6 +91,7 @@ arithmetic(struct emitter *em, const struct ast_expr *e)
 	const struct ast_expr *by = e->args[e->argc - 1];
 	char op = *e->name;
 
+	em->raises = em->raises || (op != '/' && op != '%');
 	if (e->argc != 2 || class_of(e->args[0]) != CLASS_INT ||
 	    class_of(e->args[1]) != CLASS_INT)
 		cannot(em, e->location, "arithmetic on other than integers");
@@ -346,6 +349,8 @@ subquery(struct emitter *em, const struct ast_expr *e)
 		cannot(em, e->location, "a subquery in an expression");
 	if (e->kind == AST_ARRAY_OF && !is(em, DIALECT_POSTGRES))
 		cannot(em, e->location, "ARRAY(...)");
+	if (e->kind == AST_SCALAR || (e->argc && e->args[0]->type.kind == TYPE_NUMERIC))
+		em->raises = true; /* by a second row; brought to one scale */
 	buf_byte(em->out, '(');
 	if (e->kind == AST_IN_SELECT) {
 		if (!is(em, DIALECT_POSTGRES) &&

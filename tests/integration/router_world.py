@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A router with tables of its own: a database in Postgres, the same rows in ClickHouse, a board
-in Redis, a registry with roles and keys. Freshness and the pipeline take no part."""
+"""A router with tables of its own: a database in Postgres, the same rows in the other engines that it
+is given (ClickHouse, Parquet files for DuckDB, Trino), a board in Redis, a registry with roles and
+keys. Freshness and the pipeline take no part."""
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import time
 import urllib.parse
 
 import clickhouse_connect
+import duckdb
 import httpx
 import psycopg
 import redis
@@ -41,6 +43,8 @@ INSERT INTO customers_seen SELECT id, name, '***', region FROM customers WHERE r
 """
 CH_TYPES = {"bigint": "Int64", "text": "String", "uuid": "UUID", "integer": "Int32", "numeric(18,2)": "Decimal(18,2)",
             "timestamptz": "DateTime64(6, 'UTC')"}
+TRINO_TYPES = {"bigint": "bigint", "text": "varchar", "uuid": "uuid", "integer": "integer", "numeric(18,2)": "decimal(18,2)",
+               "timestamptz": "timestamp(6) with time zone"}
 COLUMNS = {
     "users": {"id": "bigint", "name": "text", "role": "text", "user_id": "bigint", "uuid": "uuid", "score": "integer",
               "amount": "numeric(18,2)", "at": "timestamptz"},
@@ -50,8 +54,10 @@ COLUMNS = {
     "notes": {"id": "bigint", "body": "text"},
 }
 COPIED = ("users", "depts", "customers", "customers_seen")
+COPIES = ("clickhouse", "duckdb", "trino")  # the engines that hold them besides Postgres
 MASKED = {"filter": "region = 'eu'", "masks": {"ssn": "'***'"}}
-PEOPLE = {"alice": "admin", "walter": "writer", "ann": "analyst", "bob": "analyst", "nina": "narrow"}
+DEARER = {**MASKED, "filter": "name LIKE 'customer%' AND (region = 'eu' OR region = 'xx')"}  # the same rows, at a price
+PEOPLE = {"alice": "admin", "walter": "writer", "ann": "analyst", "bob": "analyst", "nina": "narrow", "olga": "auditor"}
 
 
 def admin(database=None):
@@ -64,6 +70,17 @@ def clickhouse():
     return clickhouse_connect.get_client(host=at.hostname, port=at.port)
 
 
+def trino(sql):
+    """The rows of one statement, asked of Trino itself."""
+    page = httpx.post(os.environ["SLUICE_TRINO"] + "/v1/statement", content=sql.encode(), headers={"X-Trino-User": "loader"}, timeout=60).json()
+    rows = page.get("data", [])
+    while "nextUri" in page:
+        page = httpx.get(page["nextUri"], timeout=60).json()
+        rows += page.get("data", [])
+    assert "error" not in page, page["error"]["message"]
+    return rows
+
+
 def wait_until(what, true, seconds=30):
     """What `true` gives at last."""
     deadline = time.monotonic() + seconds
@@ -74,6 +91,8 @@ def wait_until(what, true, seconds=30):
 
 
 class RouterWorld:
+    """engines: those that its registry names; the stores behind them are made and needed."""
+
     def __init__(self, folder, name=NAME, anonymous=None, server=None, registry=None, engines=("postgres", "clickhouse", "redis")):
         self.folder, self.name, self.process, self.engines = folder, name, None, engines
         self.keys = {who: f"slk_{secrets.token_hex(32)}" for who in PEOPLE}
@@ -82,10 +101,11 @@ class RouterWorld:
         self.server = {"keys_file": str(folder / "keys.yaml"), "audit_file": str(folder / "audit.ndjson"),
                        "anonymous": anonymous, **(server or {})}
         self.more = registry or {}
+        self.copies = [engine for engine in COPIES if engine in engines]
 
     # --- the stores ---
 
-    def make(self, rows=True):
+    def make(self):
         self.drop()
         with admin() as pg:
             pg.execute(f"CREATE DATABASE {self.name}")
@@ -93,36 +113,72 @@ class RouterWorld:
                 pg.execute("CREATE ROLE router_world LOGIN NOSUPERUSER PASSWORD 'router_world'")
             pg.execute(f"REVOKE TEMPORARY ON DATABASE {self.name} FROM PUBLIC")
         with admin(self.name) as pg:
-            if rows:
-                pg.execute(PG_DDL)
-                pg.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO router_world;"
-                           "GRANT INSERT, UPDATE, DELETE ON users, notes TO router_world;"
-                           "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO router_world")
-        self.copy()
-        r = redis.Redis.from_url(os.environ["SLUICE_REDIS"])
-        r.delete(BOARD)
-        r.zadd(BOARD, {f"member {i}": 100 - i * 1.5 for i in range(20)})
+            pg.execute(PG_DDL)
+            pg.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO router_world;"
+                       "GRANT INSERT, UPDATE, DELETE ON users, notes TO router_world;"
+                       "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO router_world")
+            rows = {t: pg.execute(f"SELECT * FROM {t} ORDER BY id").fetchall() for t in COPIED}
+            for engine in self.copies:
+                getattr(self, f"copy_to_{engine}")(rows)
+        if "redis" in self.engines:
+            r = redis.Redis.from_url(os.environ["SLUICE_REDIS"])
+            r.delete(BOARD)
+            r.zadd(BOARD, {f"member {i}": 100 - i * 1.5 for i in range(20)})
         return self
 
-    def copy(self):
-        """The same rows in ClickHouse."""
+    def copy_to_clickhouse(self, rows):
         ch = clickhouse()
         ch.command(f"CREATE DATABASE {self.name}")
-        with admin(self.name) as pg:
+        for table in COPIED:
+            columns = COLUMNS[table]
+            ch.command(f"CREATE TABLE {self.name}.{table}_current (" + ", ".join(
+                f"`{c}` {CH_TYPES[t] if c == 'id' else f'Nullable({CH_TYPES[t]})'}" for c, t in columns.items()) +
+                ") ENGINE = MergeTree ORDER BY id")
+            ch.insert(f"{self.name}.{table}_current", rows[table], column_names=list(columns))
+
+    def copy_to_duckdb(self, rows):
+        """A Parquet file a table, written by DuckDB's own package."""
+        with duckdb.connect() as db:
+            db.execute("SET TimeZone = 'UTC'")
             for table in COPIED:
-                columns = COLUMNS[table]
-                ch.command(f"CREATE TABLE {self.name}.{table}_current (" + ", ".join(
-                    f"`{c}` {CH_TYPES[t] if c == 'id' else f'Nullable({CH_TYPES[t]})'}" for c, t in columns.items()) +
-                    ") ENGINE = MergeTree ORDER BY id")
-                ch.insert(f"{self.name}.{table}_current", pg.execute(f"SELECT * FROM {table} ORDER BY id").fetchall(),
-                          column_names=list(columns))
+                columns = ", ".join(f"unnest($c{i})::{t} AS {c}" for i, (c, t) in enumerate(COLUMNS[table].items()))
+                db.execute(f"CREATE TABLE {table} AS SELECT {columns}",
+                           {f"c{i}": [str(v) for v in values] for i, values in enumerate(zip(*rows[table]))})
+                db.execute(f"COPY {table} TO '{self.folder}/{table}.parquet'")
+
+    def copy_to_trino(self, rows):
+        trino(f"CREATE SCHEMA memory.{self.name}")
+        for table in COPIED:
+            columns = COLUMNS[table]
+            trino(f"CREATE TABLE memory.{self.name}.{table} ({', '.join(f'{c} {TRINO_TYPES[t]}' for c, t in columns.items())})")
+            for at in range(0, len(rows[table]), 250):
+                trino(f"INSERT INTO memory.{self.name}.{table} SELECT * FROM (VALUES " + ", ".join(
+                    "(" + ", ".join(f"CAST('{v}' AS {TRINO_TYPES[t]})" for v, t in zip(row, columns.values())) + ")"
+                    for row in rows[table][at:at + 250]) + ")")
 
     def drop(self):
         with admin() as pg:
             pg.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-        clickhouse().command(f"DROP DATABASE IF EXISTS {self.name}")
+        if "clickhouse" in self.engines:
+            clickhouse().command(f"DROP DATABASE IF EXISTS {self.name}")
+        if "trino" in self.engines:
+            for table in COPIED:
+                trino(f"DROP TABLE IF EXISTS memory.{self.name}.{table}")
+            trino(f"DROP SCHEMA IF EXISTS memory.{self.name}")
 
     # --- the router ---
+
+    def entries(self):
+        """Of every engine that a registry may name."""
+        env = os.environ
+        return {
+            "postgres": {"kind": "postgres", "user": "router_world", "password": "router_world", "price_cpu_s": 0.00005,
+                         "url": f"postgresql://{env['SLUICE_PG_HOST']}:{env['SLUICE_PG_PORT']}/{self.name}"},
+            "clickhouse": {"kind": "clickhouse", "url": env["SLUICE_CLICKHOUSE"], "price_cpu_s": 0.00002},
+            "redis": {"kind": "redis", "url": env["SLUICE_REDIS"]},
+            "duckdb": {"kind": "duckdb", "library": env["SLUICE_DUCKDB"], "price_cpu_s": 0.00001,
+                       "files": {table: f"{self.folder}/{table}.parquet" for table in COPIED}},
+            "trino": {"kind": "trino", "url": env["SLUICE_TRINO"], "user": "router", "price_cpu_s": 0.0001}}
 
     def write_registry(self):
         keys = {who: {"hash": hashlib.sha256(self.keys[who].encode()).hexdigest(), "role": role}
@@ -130,24 +186,20 @@ class RouterWorld:
         (self.folder / "keys.yaml").write_text(json.dumps({"keys": keys}))
         tables = {}
         for table, columns in COLUMNS.items():
-            engines = {"postgres": f"public.{table}"}
-            if table in COPIED:
-                engines["clickhouse"] = f"{self.name}.{table}_current"
-            tables[table] = {"columns": columns, "key": "id", "engines": engines}
-            if table in COPIED:
-                tables[table]["replicas"] = "clickhouse"
-        tables["customers"]["policies"] = {"analyst": MASKED}
-        tables["top10"] = {"columns": {"member": "text", "score": "double precision"}, "engines": {"redis": BOARD}}
+            tables[table] = {"columns": columns, "key": "id", "engines": {"postgres": f"public.{table}"}}
+            if table in COPIED and self.copies:
+                paths = {"clickhouse": f"{self.name}.{table}_current", "duckdb": table, "trino": f"memory.{self.name}.{table}"}
+                tables[table]["engines"].update((engine, paths[engine]) for engine in self.copies)
+                tables[table]["replicas"] = self.copies
+        tables["customers"]["policies"] = {"analyst": MASKED, "auditor": DEARER}
+        if "redis" in self.engines:
+            tables["top10"] = {"columns": {"member": "text", "score": "double precision"}, "engines": {"redis": BOARD}}
         registry = {
             "server": {"listen": f"127.0.0.1:{self.port}", **{k: v for k, v in self.server.items() if v is not None}},
-            "engines": {
-                "postgres": {"kind": "postgres", "user": "router_world", "password": "router_world", "price_cpu_s": 0.00005,
-                             "url": f"postgresql://{os.environ['SLUICE_PG_HOST']}:{os.environ['SLUICE_PG_PORT']}/{self.name}"},
-                "clickhouse": {"kind": "clickhouse", "url": os.environ["SLUICE_CLICKHOUSE"], "price_cpu_s": 0.00002},
-                "redis": {"kind": "redis", "url": os.environ["SLUICE_REDIS"]}},
+            "engines": {engine: entry for engine, entry in self.entries().items() if engine in self.engines},
             "tables": tables,
             "roles": {"admin": {"write": True, "ddl": True, "functions": "nextval"}, "writer": {"write": True, "require_where": True},
-                      "analyst": {}, "narrow": {"tables": "users"}}}
+                      "analyst": {}, "auditor": {}, "narrow": {"tables": "users"}}}
         for part, value in self.more.items():
             registry[part] = {**registry.get(part, {}), **value}
         path = self.folder / "router.yaml"
