@@ -4,7 +4,6 @@ import collections
 import os
 import pathlib
 import subprocess
-import time
 
 import pytest
 

@@ -32,7 +32,8 @@ import confluent_kafka.admin
 import httpx
 
 from audit import CONTENT, Audit, Changes
-from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run, wait_for
+from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run
+from wait import wait_for
 
 STACK = ROOT / "tests/stack/stack"
 INSTANCE = os.environ["SLUICE_INSTANCE"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-from engagement import postgres, wait_for
+from engagement import postgres
+from wait import wait_for
 
 
 class Lookup:

@@ -14,10 +14,11 @@ import urllib.parse
 
 import pytest
 
-from engagement import postgres, wait_for
+from engagement import postgres
 from harness import INSTANCE, STACK, server_pid, server_runs
 from http_proxy import HttpProxy
 from inventory import PIPELINE, TOPIC, Mirror
+from wait import wait_for
 
 # Before anything is sent, in the middle of the body, after it, when the server has answered and the
 # worker has not heard of it, when it has and did not commit, and when it did.

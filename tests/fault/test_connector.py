@@ -9,8 +9,9 @@ import time
 import httpx
 import pytest
 
-from engagement import SOURCE, postgres, wait_for
+from engagement import SOURCE, postgres
 from harness import CONNECTOR
+from wait import wait_for
 
 KEYS = 120
 

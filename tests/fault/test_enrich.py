@@ -8,8 +8,9 @@ import time
 import confluent_kafka
 import pytest
 
-from engagement import ENRICHED, SOURCE, wait_for
+from engagement import ENRICHED, SOURCE
 from lookup import Lookup
+from wait import wait_for
 
 
 def test_enrich_kill(stream, seed):

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from webhooks import BIN, Receiver, Webhooks, wait_for
+from wait import wait_for
+from webhooks import BIN, Receiver, Webhooks
 
 DOWN_S = 60 if os.environ.get("SLUICE_FAULT_N") else 5  # make fault: the long form
 NETWORK = 'sluice_http_answers_total{class="network"}'

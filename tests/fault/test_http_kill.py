@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from webhooks import SECRET, Receiver, Webhooks, wait_for
+from wait import wait_for
+from webhooks import SECRET, Receiver, Webhooks
 
 CHANGES, KEYS, WINDOW = 4000, 300, 10000
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from engagement import wait_for
 from harness import PATIENCE
 from proxy import Proxy
+from wait import wait_for
 
 PROXY = os.environ.get("SLUICE_KAFKA_PROXY", "")
 

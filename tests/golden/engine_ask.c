@@ -4,18 +4,19 @@
  *
  *   engine_ask REGISTRY ENGINE [POOL [QUEUE]]
  *   {"ask": "id", "sql": "...", "params": ["1", null], "write": true, "deadline_ms": 10000,
- *    "columns": ["a", "b"], "types": ["int8", "text"], "pause_every": 100, "cancel_after": 5,
- * "quiet": true}
+ *    "columns": ["a", "b"], "types": ["int8", 25], "pause_every": 100, "cancel_after": 5,
+ *    "quiet": true}
  *   {"more": "id"}  {"cancel": "id"}  {"state": true}
- *   {"bench": "sql", "params": [], "clients": 1, "count": 1000}
  *
- * Of an ask: {"id","columns"}, {"id","row"} (not when quiet), {"id","paused": rows} and
- * {"id","end": fate, ...}. It ends at the end of its input, once nothing is under way. */
+ * Types are names or OIDs; with fewer columns than types the others have names of their own.
+ * Of an ask: {"id","columns","oids"}, {"id","row"} (not when quiet), {"id","paused": rows} and
+ * {"id","end": fate, ...}, "ended_ms" after its cancel. It ends at the end of its input, once
+ * nothing is under way; 2: bad arguments, 1: an engine that cannot be opened. What engine.h
+ * promises of a reader's calls is asserted. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,7 +34,8 @@ struct one {
 	struct plan_column columns[PARAMS_MAX];
 	size_t column_count;
 	uint64_t rows, pause_every, cancel_after;
-	bool quiet;
+	int64_t cancelled_us; /* when; 0: it was not */
+	bool quiet, described;
 };
 
 static struct loop *loop;
@@ -47,7 +49,6 @@ say(void)
 {
 	buf_byte(&out, '\n');
 	must(fwrite(out.p, 1, out.len, stdout) == out.len);
-	(void)fflush(stdout);
 	out.len = 0;
 }
 
@@ -76,6 +77,8 @@ on_columns(void *ctx, const struct plan_column *columns, size_t count)
 {
 	struct one *o = ctx;
 
+	must(o->command && !o->described);
+	o->described = true;
 	o->column_count = count;
 	buf_cstr(&out, "{\"id\":");
 	quote(o->id);
@@ -108,16 +111,24 @@ print_row(struct one *o, const struct slice *values)
 	say();
 }
 
+static void
+cancel(struct one *o)
+{
+	o->cancelled_us = clock_mono_us();
+	engine_cancel(o->query);
+}
+
 static bool
 on_row(void *ctx, const struct slice *values)
 {
 	struct one *o = ctx;
 
+	must(o->command && o->described && o->cancelled_us == 0);
 	o->rows++;
 	if (!o->quiet)
 		print_row(o, values);
-	if (o->cancel_after && o->rows == o->cancel_after)
-		engine_cancel(o->query);
+	if (o->rows == o->cancel_after)
+		cancel(o);
 	if (!o->pause_every || o->rows % o->pause_every)
 		return true;
 	buf_cstr(&out, "{\"id\":");
@@ -128,10 +139,10 @@ on_row(void *ctx, const struct slice *values)
 }
 
 static void
-print_end(const char *id, const struct engine_end *end)
+print_end(const struct one *o, const struct engine_end *end)
 {
 	buf_cstr(&out, "{\"id\":");
-	quote(id);
+	quote(o->id);
 	buf_printf(&out,
 	    ",\"end\":\"%s\",\"rows\":%llu,\"affected\":%lld,\"lsn\":%llu,\"position\":%ld,"
 	    "\"unknown\":%s,\"elapsed_us\":%lld,\"cpu_s\":%g,\"bytes_read\":%llu",
@@ -139,7 +150,10 @@ print_end(const char *id, const struct engine_end *end)
 	    (unsigned long long)end->lsn, end->position,
 	    end->outcome_unknown ? "true" : "false", (long long)end->elapsed_us, end->cpu_s,
 	    (unsigned long long)end->bytes_read);
-	if (end->fate != FATE_DONE) {
+	if (o->cancelled_us)
+		buf_printf(&out, ",\"ended_ms\":%lld",
+		    (long long)(clock_mono_us() - o->cancelled_us) / 1000);
+	if (end->err) {
 		buf_cstr(&out, ",\"code\":");
 		quote(end->err->code);
 		buf_cstr(&out, ",\"what\":");
@@ -154,7 +168,8 @@ on_end(void *ctx, const struct engine_end *end)
 {
 	struct one *o = ctx;
 
-	print_end(o->id, end);
+	must(o->command && end->rows == o->rows && (end->fate == FATE_DONE) == !end->err);
+	print_end(o, end);
 	json_decref(o->command);
 	o->command = NULL;
 }
@@ -207,22 +222,43 @@ number(const json_t *command, const char *name, uint64_t otherwise)
 	return n ? (uint64_t)json_integer_value(n) : otherwise;
 }
 
-/* "float8"; NULL: text */
+/* "float8" or 701; NULL: text */
 static struct pgtype
-type_of(const char *name)
+type_of(const json_t *type)
 {
-	const struct sql_type *t = sql_type_of_name(name ? name : "text");
+	unsigned oid = (unsigned)json_integer_value(type);
+	const struct sql_type *t;
 
+	if (oid)
+		return (
+		    struct pgtype){ .kind = type_kind_of_oid(oid), .oid = oid, .typmod = -1 };
+	t = sql_type_of_name(type ? json_string_value(type) : "text");
 	must(t);
 	return sql_type_plain(t->kind);
+}
+
+/* How many. */
+static size_t
+columns_of(const json_t *command, struct plan_column *ret)
+{
+	const json_t *names = json_object_get(command, "columns");
+	const json_t *types = json_object_get(command, "types");
+	size_t named = json_array_size(names), typed = json_array_size(types);
+	size_t count = named > typed ? named : typed;
+
+	must(count <= PARAMS_MAX);
+	for (size_t i = 0; i < count; i++)
+		ret[i] = (struct plan_column){
+			.name = i < named ? json_string_value(json_array_get(names, i)) : "c",
+			.type = type_of(json_array_get(types, i))
+		};
+	return count;
 }
 
 static void
 do_ask(json_t *command)
 {
 	struct one *o = unused();
-	const json_t *columns = json_object_get(command, "columns");
-	const json_t *types = json_object_get(command, "types");
 	struct engine_end end = { .position = -1, .affected = -1 };
 	struct engine_ask ask = { .sql = json_string_value(json_object_get(command, "sql")),
 		.params = o->params,
@@ -243,11 +279,7 @@ do_ask(json_t *command)
 	(void)snprintf(
 	    o->id, sizeof o->id, "%s", json_string_value(json_object_get(command, "ask")));
 	ask.param_count = texts(json_object_get(command, "params"), o->params);
-	ask.column_count = json_array_size(columns);
-	for (size_t i = 0; i < ask.column_count; i++)
-		o->columns[i] =
-		    (struct plan_column){ .name = json_string_value(json_array_get(columns, i)),
-			    .type = type_of(json_string_value(json_array_get(types, i))) };
+	ask.column_count = columns_of(command, o->columns);
 	end.fate = engine_ask(engine, &ask, &o->query, &err);
 	end.err = &err;
 	if (end.fate != FATE_DONE)
@@ -273,133 +305,23 @@ do_state(void)
 	say();
 }
 
-/* --- bench: so many clients, each asks again when it has its answer --- */
-
-struct client {
-	struct engine_ask ask;
-	struct engine_query *query;
-	uint64_t *left, *running;
-	int64_t *took_us; /* the next place for a time */
-	uint64_t *took_count;
-};
-
-static void
-bench_columns(void *ctx, const struct plan_column *columns, size_t count)
-{
-	(void)ctx, (void)columns, (void)count;
-}
-
-static bool
-bench_row(void *ctx, const struct slice *values)
-{
-	(void)ctx, (void)values;
-	return true;
-}
-
-static void
-bench_next(struct client *c)
-{
-	struct err err;
-
-	if (*c->left == 0) {
-		--*c->running;
-		return;
-	}
-	--*c->left;
-	c->ask.deadline_us = clock_mono_us() + 30000000;
-	must(engine_ask(engine, &c->ask, &c->query, &err) == FATE_DONE);
-}
-
-static void
-bench_end(void *ctx, const struct engine_end *end)
-{
-	struct client *c = ctx;
-
-	must(end->fate == FATE_DONE);
-	c->took_us[(*c->took_count)++] = end->elapsed_us;
-	bench_next(c);
-}
-
-static int
-by_size(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int64_t
-cpu_us(void)
-{
-	struct rusage u;
-
-	(void)getrusage(RUSAGE_SELF, &u);
-	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
-	       u.ru_stime.tv_usec;
-}
-
-static void
-do_bench(const json_t *command)
-{
-	static const struct engine_reader bench = { bench_columns, bench_row, bench_end };
-	uint64_t count = number(command, "count", 1000), left = count, done = 0;
-	uint64_t clients = number(command, "clients", 1), running = clients;
-	struct client *all = calloc(clients, sizeof *all);
-	int64_t *took_us = calloc(count, sizeof *took_us);
-	int64_t began_us = clock_mono_us(), cpu = cpu_us();
-	struct slice params[PARAMS_MAX];
-	size_t param_count = texts(json_object_get(command, "params"), params);
-
-	must(all && took_us && clients <= count);
-	for (uint64_t i = 0; i < clients; i++) {
-		all[i] = (struct client){ .left = &left,
-			.running = &running,
-			.took_us = took_us,
-			.took_count = &done };
-		all[i].ask = (struct engine_ask){ .sql = json_string_value(
-						      json_object_get(command, "bench")),
-			.params = params,
-			.param_count = param_count,
-			.access = json_is_true(json_object_get(command, "write")) ? ENGINE_WRITE
-										  : ENGINE_READ,
-			.id = "bench",
-			.reader = &bench,
-			.ctx = &all[i] };
-		bench_next(&all[i]);
-	}
-	while (running)
-		loop_run(loop, 1000);
-	qsort(took_us, done, sizeof *took_us, by_size);
-	buf_printf(&out,
-	    "{\"bench\":{\"count\":%llu,\"seconds\":%.3f,\"cpu_us_each\":%.2f,\"p50_us\":%lld,"
-	    "\"p99_us\":%lld}}",
-	    (unsigned long long)done, (double)(clock_mono_us() - began_us) / 1e6,
-	    (double)(cpu_us() - cpu) / (double)done, (long long)took_us[done / 2],
-	    (long long)took_us[done * 99 / 100]);
-	say();
-	free(all);
-	free(took_us);
-}
-
 static void
 do_command(struct slice line)
 {
 	json_error_t why;
 	json_t *c = json_loadb(line.p, line.len, JSON_ALLOW_NUL, &why);
 	const char *more = json_string_value(json_object_get(c, "more"));
-	const char *cancel = json_string_value(json_object_get(c, "cancel"));
+	const char *cancelled = json_string_value(json_object_get(c, "cancel"));
 
 	must(c);
 	if (json_object_get(c, "ask"))
 		do_ask(c);
-	else if (json_object_get(c, "bench"))
-		do_bench(c);
 	else if (json_object_get(c, "state"))
 		do_state();
 	else if (more && find(more))
 		engine_more(find(more)->query);
-	else if (cancel && find(cancel))
-		engine_cancel(find(cancel)->query);
+	else if (cancelled && find(cancelled))
+		cancel(find(cancelled));
 	json_decref(c);
 }
 
@@ -441,7 +363,7 @@ main(int argc, char **argv)
 	struct engine_options options = { 0 };
 	struct loop_watch input = { .fd = STDIN_FILENO, .ready = on_input };
 	struct registry *registry;
-	struct err err;
+	struct err err = { .what = "no such engine" };
 	int at;
 
 	if (argc < 3 || registry_read(argv[1], &registry, &err) != FATE_DONE ||
@@ -453,14 +375,16 @@ main(int argc, char **argv)
 	options.pool_max = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
 	options.queue_max = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 0;
 	input.ctx = &input;
-	if (loop_new(&loop, &err) != FATE_DONE ||
-	    engine_open(&registry->engines[at], &options, loop, &engine, &err) != FATE_DONE ||
+	must(loop_new(&loop, &err) == FATE_DONE);
+	if (engine_open(&registry->engines[at], &options, loop, &engine, &err) != FATE_DONE ||
 	    loop_watch(loop, &input, LOOP_READ, &err) != FATE_DONE) {
 		(void)fprintf(stderr, "engine_ask: %s\n", err.what);
-		return 2;
+		return 1;
 	}
-	while (!input_over || busy())
+	while (!input_over || busy()) {
 		loop_run(loop, 1000);
+		must(fflush(stdout) == 0);
+	}
 	engine_close(engine);
 	loop_free(loop);
 	registry_free(registry);

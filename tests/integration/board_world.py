@@ -27,6 +27,7 @@ import psycopg
 import redis
 
 from free_port import free_port
+from wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
@@ -92,7 +93,7 @@ class Redis:
                 stdout=log, stderr=log, env=self.env)
         self.client = redis.Redis(port=self.port, decode_responses=True, protocol=2)
         if answers:
-            wait(lambda: self.answers() or self.process.poll() is not None, 20, "redis-server starts")
+            wait_until("redis-server starts", lambda: self.answers() or self.process.poll() is not None, 20)
         if self.process.poll() is not None and self.mend_aof():
             return self.start(*more)
         assert not answers or self.answers(), (self.folder / "redis.log").read_text()[-1500:]
@@ -126,14 +127,6 @@ class Redis:
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
-
-
-def wait(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
-    return answer
 
 
 class Worker:

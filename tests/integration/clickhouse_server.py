@@ -8,6 +8,7 @@ import time
 import urllib.parse
 
 from free_port import free_port
+from wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CLICKHOUSE_EMBEDDED", str(ROOT / "build/gcc/tests/clickhouse-embedded"))
@@ -83,10 +84,7 @@ class Server:
         return self.ask("SELECT count() FROM system.processes WHERE Settings['log_comment'] = {id:String}", param_id=query_id) != "0\n"
 
     def wait_for_query(self, query_id):
-        end = time.monotonic() + TIMEOUT
-        while not self.running(query_id):
-            assert time.monotonic() < end, f"{query_id} does not run"
-            time.sleep(0.02)
+        wait_until(f"{query_id} runs", lambda: self.running(query_id), TIMEOUT, every=0.02)
 
     def kb(self, field):
         for line in open(f"/proc/{self.process.pid}/status"):

@@ -17,6 +17,8 @@ import httpx
 import psycopg
 import redis
 
+from wait import wait_for
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
 PIPELINE = ROOT / "pipelines/engagement.yaml"
@@ -75,17 +77,6 @@ def postgres(dbname=None):
 def clickhouse():
     url = httpx.URL(os.environ["SLUICE_CLICKHOUSE"])
     return clickhouse_connect.get_client(host=url.host, port=url.port, autogenerate_session_id=False)
-
-
-def wait_for(what, seconds, ask, every=0.3):
-    """Asks until the answer is true; the last answer stands in the failure."""
-    end, answer = time.monotonic() + seconds, None
-    while time.monotonic() < end:
-        answer = ask()
-        if answer is True:
-            return
-        time.sleep(every)
-    raise AssertionError(f"{what}: not after {seconds} s: {answer}")
 
 
 class Pipeline:

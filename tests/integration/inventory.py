@@ -10,7 +10,8 @@ import random
 import confluent_kafka
 import confluent_kafka.admin
 
-from engagement import BIN, ROOT, Program, clickhouse, postgres, run, wait_for
+from engagement import BIN, ROOT, Program, clickhouse, postgres, run
+from wait import wait_for
 
 PIPELINE = ROOT / "pipelines/inventory-mirror.yaml"
 GROUP = "clickhouse_orders_group"

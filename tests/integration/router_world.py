@@ -8,7 +8,6 @@ import os
 import pathlib
 import secrets
 import subprocess
-import time
 import urllib.parse
 
 import clickhouse_connect
@@ -18,6 +17,7 @@ import psycopg
 import redis
 
 from free_port import free_port
+from wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("SLUICE_BIN", "build/bin")
@@ -79,15 +79,6 @@ def trino(sql):
         rows += page.get("data", [])
     assert "error" not in page, page["error"]["message"]
     return rows
-
-
-def wait_until(what, true, seconds=30):
-    """What `true` gives at last."""
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 class RouterWorld:
@@ -210,16 +201,12 @@ class RouterWorld:
         path = self.write_registry()
         self.log = open(self.folder / "router.log", "ab")
         self.process = subprocess.Popen([BIN / "sluice-router", "--pipeline", path], stderr=self.log, stdout=self.log)
-        deadline = time.monotonic() + 30
-        while True:
-            assert self.process.poll() is None, (self.folder / "router.log").read_text()[-2000:]
-            if self.healthy():
-                return self
-            assert time.monotonic() < deadline, (self.folder / "router.log").read_text()[-2000:]
-            time.sleep(0.05)
+        wait_until(f"it is healthy: {self.folder / 'router.log'}", self.healthy)
+        return self
 
     def healthy(self):
         """Every engine that is needed answers."""
+        assert self.process.poll() is None, (self.folder / "router.log").read_text()[-2000:]
         try:
             state = self.get("/v1/engines", who="alice")
         except httpx.TransportError:

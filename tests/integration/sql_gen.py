@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random expressions of the SQL subset, and the table and rows they are drawn over."""
-import random
 
 SETUP = """
 DROP SCHEMA IF EXISTS sluice_oracle CASCADE;

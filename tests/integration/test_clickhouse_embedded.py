@@ -21,6 +21,7 @@ import pytest
 
 from clickhouse_server import BINARY, LIBRARY, TIMEOUT, Answer, Server
 from free_port import free_port
+from wait import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -329,10 +330,7 @@ def test_a_client_that_leaves_stops_its_stream(server):
     assert server.running("left")
     connection.sock.shutdown(socket.SHUT_RDWR)
     connection.close()
-    end = time.monotonic() + 5
-    while server.running("left"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until("the stream stops", lambda: not server.running("left"), 5)
 
 
 # --- users and limits -------------------------------------------------------

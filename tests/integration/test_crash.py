@@ -7,8 +7,9 @@ import json
 import signal
 import uuid
 
-from engagement import BIN, Program, postgres, wait_for
+from engagement import BIN, Program, postgres
 from webhooks import Opposite, Webhooks
+from wait import wait_for
 from world import Events, World
 
 ABORTS, GATE = 3, 7757

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from engagement import BIN, PIPELINE, WORKERS, Pipeline, postgres, run, wait_for
+from engagement import BIN, PIPELINE, WORKERS, Pipeline, postgres, run
+from wait import wait_for
 
 SEED = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 30)))
 COUNT = int(os.environ.get("SLUICE_COUNT", "20000"))

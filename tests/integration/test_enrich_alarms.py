@@ -9,8 +9,9 @@ import uuid
 import httpx
 import pytest
 
-from engagement import BIN, ROOT, Program, postgres, wait_for
+from engagement import BIN, ROOT, Program, postgres
 from free_port import free_port
+from wait import wait_for
 from world import World
 
 DDL = """

@@ -8,7 +8,8 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
-from engagement import BIN, postgres, wait_for
+from engagement import BIN, postgres
+from wait import wait_for
 from world import Events, World
 
 DDL = """

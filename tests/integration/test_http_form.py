@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from webhooks import BIN, Opposite, Webhooks, wait_for
+from wait import wait_for
+from webhooks import BIN, Opposite, Webhooks
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import httpx
 import pytest
 import standardwebhooks
 
-from webhooks import BIN, SECRET, hooks, wait_for  # noqa: F401
+from wait import wait_for
+from webhooks import BIN, SECRET, hooks  # noqa: F401
 
 HIDDEN = {"secret": SECRET, "token": "t0ken-s3cret", "header": "h3ader-s3cret"}
 

@@ -14,7 +14,8 @@ import pytest
 import standardwebhooks
 
 from free_port import free_port
-from webhooks import BIN, ROOT, SECRET, Http2Server, hooks, receiver, self_signed, wait_for  # noqa: F401
+from wait import wait_for
+from webhooks import BIN, ROOT, SECRET, Http2Server, hooks, receiver, self_signed  # noqa: F401
 
 BREAKER = "sluice_http_breaker_open"
 

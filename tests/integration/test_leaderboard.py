@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from board_world import BIN, SCORE, SCORES, Redis, World, score_sql, wait
+from board_world import BIN, SCORE, SCORES, Redis, World, score_sql
+from wait import wait_until
 
 KILLS = int(os.environ.get("SLUICE_KILLS", "1"))  # tests/fault has more
 
@@ -75,7 +76,7 @@ def test_the_board_empties_when_idle_and_future_rows_enter_in_time(make):
         world.exact()
         time.sleep(0.3)
     key = next(iter(world.boards))
-    wait(lambda: world.read(key)[1] == {}, 20, "the board is empty")
+    wait_until("the board is empty", lambda: world.read(key)[1] == {}, 20)
     left = world.server.client.keys(f"{{{key}}}:*")
     assert sorted(k.split(":")[-1] for k in left if ":s:" not in k) == ["meta", "pos"], left
 
@@ -132,7 +133,7 @@ def test_a_clock_that_ran_ahead_is_made_up_for(make, server):
     began = worker.reason("counted")
     server.set_clock(-30)
     world.send_some(10, behind_s=0, deletes=0)
-    wait(world.caught_up, 30, "counted")
+    wait_until("counted", world.caught_up, 30)
     assert 0 < worker.reason("counted") - began <= 20  # two boards
     server.set_clock(0)
     world.exact()
@@ -354,7 +355,7 @@ def test_only_the_top_is_shown_and_a_damaged_board_is_mended(make, server):
         assert len(world.exact()) in (4, 5)
     key = next(iter(world.boards))
     server.client.delete(key)
-    wait(lambda: server.client.zcard(key) == 5, 20, "it is there again")
+    wait_until("it is there again", lambda: server.client.zcard(key) == 5, 20)
     world.exact()
     for top, size in ((0, len(world.members)), (7, 7), (0, len(world.members))):
         assert worker.stop() == 0
@@ -362,11 +363,11 @@ def test_only_the_top_is_shown_and_a_damaged_board_is_mended(make, server):
         world.write_pipeline(server.url, 500, score_sql(world.scores))
         worker.start()
         world.send_some(300)
-        wait(lambda: server.client.zcard(key) == size, 20, f"{size} of them")
+        wait_until(f"{size} of them", lambda: server.client.zcard(key) == size, 20)
         world.exact()
     server.client.zadd(key, {"an intruder": 5000})
     server.client.zrem(key, world.members[0], world.members[1])
-    wait(lambda: server.client.zscore(key, "an intruder") is None, 20, "the intruder is gone")
+    wait_until("the intruder is gone", lambda: server.client.zscore(key, "an intruder") is None, 20)
     world.exact()
 
 

@@ -10,8 +10,9 @@ import threading
 import pytest
 import redis
 
-from board_world import BIN, ROOT, Redis, World, score_sql, wait
+from board_world import BIN, ROOT, Redis, World, score_sql
 from free_port import free_port
+from wait import wait_until
 
 # What a board's user needs, all of it.
 COMMANDS = ("info client|setname script|load evalsha bgrewriteaof hget hset hsetnx hmget hdel hgetall hlen hkeys "
@@ -63,12 +64,12 @@ def unsaved(world):
     client.config_set("save", "3600 1")
     dump.mkdir()  # so that no snapshot can be put there
     client.bgsave()
-    wait(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 10, "a failed snapshot")
+    wait_until("a failed snapshot", lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 10)
 
     def end():
         dump.rmdir()
         client.bgsave()
-        wait(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "ok", 10, "a snapshot")
+        wait_until("a snapshot", lambda: client.info("persistence")["rdb_last_bgsave_status"] == "ok", 10)
 
     return end
 
@@ -76,7 +77,7 @@ def unsaved(world):
 def loading(world):
     client = world.server.client
     client.bgrewriteaof()
-    wait(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, 10, "an AOF with a snapshot in front")
+    wait_until("an AOF with a snapshot in front", lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, 10)
     world.server.kill()
     world.server.start("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024", answers=False)
 
@@ -90,7 +91,7 @@ def test_refusals_are_waited_out(world):
         before = worker.log.stat().st_size
         end = cause(world)
         world.send_some(500)
-        wait(lambda: any(w in worker.log.read_text()[before:] for w in word.split("|")), 30, word)
+        wait_until(word, lambda: any(w in worker.log.read_text()[before:] for w in word.split("|")), 30)
         assert end is None or not world.caught_up(), word
         if end:
             end()
@@ -194,7 +195,7 @@ def test_the_scripts_own_sums_are_exact_at_any_size(tmp_path):
 def test_a_redis_cluster_takes_a_board(tmp_path):
     server = Redis(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     server.client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-    wait(lambda: server.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", 20, "the cluster is whole")
+    wait_until("the cluster is whole", lambda: server.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", 20)
     world = World(tmp_path, server, members=("member", "event_type"), top=7)
     try:
         world.worker()

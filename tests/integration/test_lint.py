@@ -9,7 +9,8 @@ import confluent_kafka.admin
 import httpx
 import pytest
 
-from engagement import BIN, clickhouse, postgres, run, wait_for
+from engagement import BIN, clickhouse, postgres, run
+from wait import wait_for
 from world import World
 
 DDL = """

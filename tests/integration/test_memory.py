@@ -7,7 +7,8 @@ import random
 
 import confluent_kafka
 
-from engagement import postgres, wait_for
+from engagement import postgres
+from wait import wait_for
 from world import Events, World
 
 BUDGET, RECORDS, KINDS = 64 << 20, 40_000, 20_000

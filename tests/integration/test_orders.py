@@ -8,7 +8,8 @@ import subprocess
 import confluent_kafka
 import pytest
 
-from engagement import BIN, ROOT, Program, clickhouse, postgres, run, wait_for
+from engagement import BIN, ROOT, Program, clickhouse, postgres, run
+from wait import wait_for
 
 PIPELINE = ROOT / "pipelines/orders.yaml"
 SOURCE, ENRICHED = "postgres-server.inventory.orders", "inventory.enriched.orders"

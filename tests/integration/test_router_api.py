@@ -12,13 +12,13 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import httpx
 import pytest
 import redis
 
-from router_world import BIN, BOARD, RouterWorld, admin, clickhouse, wait_until
+from router_world import BIN, BOARD, RouterWorld, admin, clickhouse
+from wait import wait_until
 
 BIG = 1_000_000
 LONG = "SELECT count(*) FROM users a, users b, users c WHERE a.score + b.score + c.score = -1"

@@ -4,22 +4,20 @@ exceptions in mid-answer, a server that dies and comes back, users with readonly
 import hashlib
 import socket
 import threading
-import time
 
 import pytest
 
 from clickhouse_server import Server
-from engine_asker import Asker
+from engine_asker import asker
+from wait import wait_until
 
 MANY = 1_000_000
 LONG = "SELECT sum(sleepEachRow(0.05)) FROM numbers(1000) SETTINGS max_block_size = 1"
 
 
-def registry(folder, url, user="reader", password="see"):
-    file = folder / f"{user}.yaml"
-    file.write_text(f"engines:\n  clickhouse: {{kind: clickhouse, url: '{url}', user: {user}, password: {password}, kill_user: killer, kill_password: kill}}\n"
-                    "tables: {t: {columns: {id: bigint}, engines: {clickhouse: default.t}}}\nroles: {reader: {}}\n")
-    return file
+def clickhouse(port, user="reader", password="see"):
+    return {"kind": "clickhouse", "url": f"http://127.0.0.1:{port}", "user": user, "password": password,
+            "kill_user": "killer", "kill_password": "kill"}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +33,8 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def house(world):
     folder, server = world
-    asker = Asker(registry(folder, f"http://127.0.0.1:{server.port}"), "clickhouse")
-    yield asker
-    asker.close()
+    with asker(folder, clickhouse(server.port)) as a:
+        yield a
 
 
 @pytest.mark.parametrize("sql,text,oid", [
@@ -87,11 +84,9 @@ def test_what_the_engine_says_that_it_took(house):
 def test_what_is_cancelled_is_killed(world, house, how):
     answer = house.ask(LONG, **how)
     assert (answer["fate"], answer["code"]) == ("retry", "57014") and answer["elapsed_us"] < 15_000_000, answer
-    end = time.monotonic() + 20
-    while b"sleepEachRow" in world[1].request("POST", "/", "SELECT query FROM system.processes WHERE query NOT LIKE '%processes%'",
-                                              {"X-ClickHouse-User": "killer", "X-ClickHouse-Key": "kill"}).body:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until("it is killed", lambda: b"sleepEachRow" not in world[1].request(
+        "POST", "/", "SELECT query FROM system.processes WHERE query NOT LIKE '%processes%'",
+        {"X-ClickHouse-User": "killer", "X-ClickHouse-Key": "kill"}).body)
     assert house.rows("SELECT 1") == [["1"]]
 
 
@@ -140,29 +135,23 @@ def test_parameters_and_hostile_texts(house):
 
 def test_a_wrong_password(world):
     folder, server = world
-    asker = Asker(registry(folder, f"http://127.0.0.1:{server.port}", "killer", "wrong"), "clickhouse")
-    answer = asker.ask("SELECT 1")
+    with asker(folder, clickhouse(server.port, "killer", "wrong")) as a:
+        answer = a.ask("SELECT 1")
     assert (answer["fate"], answer["code"]) == ("halt", "28P01") and "wrong" not in answer["what"]
-    asker.close()
 
 
 def test_a_server_that_is_killed_in_mid_answer_and_comes_back(world, tmp_path):
     server = Server(tmp_path / "data")
-    file = registry(tmp_path, f"http://127.0.0.1:{server.port}", "default", "''")
-    asker = Asker(file, "clickhouse")
-    assert asker.rows("SELECT 1") == [["1"]]
-    threading.Timer(0.7, server.process.kill).start()
-    answer = asker.ask("SELECT number, toString(number) FROM numbers(1000000000)", quiet=True)
-    assert (answer["fate"], answer["code"]) == ("retry", "08006") and answer["count"] > 0, answer
-    answer = asker.ask("SELECT 1")
-    assert answer["fate"] == "retry" and answer["rows"] == [], answer
-    server.process.wait(timeout=20)
-    server.start()
-    end = time.monotonic() + 20
-    while asker.ask("SELECT 1")["fate"] != "done":
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    asker.close()
+    with asker(tmp_path, clickhouse(server.port, "default", "")) as a:
+        assert a.rows("SELECT 1") == [["1"]]
+        threading.Timer(0.7, server.process.kill).start()
+        answer = a.ask("SELECT number, toString(number) FROM numbers(1000000000)", quiet=True)
+        assert (answer["fate"], answer["code"]) == ("retry", "08006") and answer["count"] > 0, answer
+        answer = a.ask("SELECT 1")
+        assert answer["fate"] == "retry" and answer["rows"] == [], answer
+        server.process.wait(timeout=20)
+        server.start()
+        wait_until("it is back", lambda: a.ask("SELECT 1")["fate"] == "done")
     server.stop()
 
 
@@ -191,8 +180,7 @@ def test_ends_that_a_server_may_have(tmp_path, more, tail, fate, count):
 
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    asker = Asker(registry(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}"), "clickhouse")
-    answer = asker.ask("SELECT 1")
+    with asker(tmp_path, clickhouse(listener.getsockname()[1])) as a:
+        answer = a.ask("SELECT 1")
+        listener.close()
     assert (answer["fate"], answer["count"], answer["rows"]) == (fate, count, [["1", "xy"]] * count), answer
-    listener.close()
-    asker.close()

@@ -8,7 +8,7 @@ import subprocess
 import duckdb
 import pytest
 
-from engine_asker import ASK, Asker
+from engine_asker import ASK, asker, registry
 
 MANY = 1_000_000
 LONG = "SELECT count(*) FROM range(100000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3"
@@ -27,20 +27,15 @@ def folder(tmp_path_factory):
     return path
 
 
-def registry(path, folder, files, more=""):
-    listed = ", ".join(f'{name}: "{file}"' for name, file in files.items())
-    file = folder / path
-    file.write_text(f"engines:\n  duckdb: {{kind: duckdb, library: {os.environ['SLUICE_DUCKDB']}, files: {{{listed}}}{more}}}\n"
-                    "tables: {many: {columns: {id: bigint}, engines: {duckdb: many}}}\nroles: {reader: {}}\n")
-    return file
+def duckdb_engine(files, **more):
+    return {"kind": "duckdb", "library": os.environ["SLUICE_DUCKDB"], "files": {name: str(file) for name, file in files.items()}, **more}
 
 
 @pytest.fixture(scope="module")
 def duck(folder):
-    asker = Asker(registry("router.yaml", folder, {"many": folder / "many.parquet", "odd": folder / "it's 1.parquet",
-                                                   "rev": os.environ["SLUICE_REV"]}, f", database: {folder}/file.duckdb"), "duckdb")
-    yield asker
-    asker.close()
+    files = {"many": folder / "many.parquet", "odd": folder / "it's 1.parquet", "rev": os.environ["SLUICE_REV"]}
+    with asker(folder, duckdb_engine(files, database=str(folder / "file.duckdb")), place="many") as a:
+        yield a
 
 
 @pytest.mark.parametrize("sql,text", [
@@ -95,7 +90,7 @@ def test_a_long_statement_is_interrupted(duck, how):
     answer = duck.ask(LONG, **how)
     assert (answer["fate"], answer["code"]) == ("retry", "57014") and answer["elapsed_us"] < 10_000_000
     assert answer.get("ended_ms", 0) < 2_000
-    assert duck.rows("SELECT 1") == [["1"]] and not duck.ask("SELECT 1")["state"]["breaker"]
+    assert duck.rows("SELECT 1") == [["1"]] and not duck.state()["breaker_open"]
 
 
 def test_cancel_in_mid_answer_and_while_paused(duck):
@@ -197,8 +192,7 @@ def test_what_is_not_there_stops_at_open(folder):
     for path, library, word in ((folder / "none.parquet", os.environ["SLUICE_DUCKDB"], "none.parquet"),
                                 (folder / "man?.parquet", os.environ["SLUICE_DUCKDB"], "pattern"),
                                 (folder / "many.parquet", "/nowhere/libduckdb.so", "/nowhere/")):
-        file = registry("bad.yaml", folder, {"many": path})
-        file.write_text(file.read_text().replace(os.environ["SLUICE_DUCKDB"], library))
+        file = registry(folder, duckdb_engine({"many": path}, library=library), "many")
         done = subprocess.run([ASK, file, "duckdb"], input="", capture_output=True, text=True, timeout=60)
         assert done.returncode == 1 and word in done.stderr, done.stderr
 
@@ -207,11 +201,10 @@ def test_a_file_that_went_away_is_told_and_comes_back(folder):
     path = pathlib.Path(folder / "going.parquet")
     with duckdb.connect() as db:
         db.execute(f"COPY (SELECT 5 AS id) TO '{path}'")
-    asker = Asker(registry("going.yaml", folder, {"many": path}), "duckdb")
-    assert asker.rows("SELECT id FROM many") == [["5"]]
-    path.rename(folder / "gone")
-    answer = asker.ask("SELECT id FROM many")
-    assert answer["fate"] in ("retry", "halt") and "going.parquet" in answer["what"], answer
-    (folder / "gone").rename(path)
-    assert asker.rows("SELECT id FROM many") == [["5"]]
-    asker.close()
+    with asker(folder, duckdb_engine({"many": path}), place="many") as a:
+        assert a.rows("SELECT id FROM many") == [["5"]]
+        path.rename(folder / "gone")
+        answer = a.ask("SELECT id FROM many")
+        assert answer["fate"] in ("retry", "halt") and "going.parquet" in answer["what"], answer
+        (folder / "gone").rename(path)
+        assert a.rows("SELECT id FROM many") == [["5"]]

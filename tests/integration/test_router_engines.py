@@ -4,11 +4,9 @@ streams with slow readers, cancels, deadlines, full pools, servers that are kill
 import collections
 import contextlib
 import grp
-import json
 import os
 import pathlib
 import pwd
-import queue
 import shutil
 import signal
 import socket
@@ -22,85 +20,12 @@ import pytest
 import redis
 
 from clickhouse_server import Server
+from engine_asker import WAIT, Asker, asker, registry
 from free_port import free_port
+from wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ASK = ROOT / os.environ.get("SLUICE_ENGINE_ASK", "build/gcc/tests/golden/engine_ask")
 PG_BIN = pathlib.Path(os.environ.get("SLUICE_PG_BIN", "/usr/lib/postgresql/15/bin"))
-WAIT = 60  # seconds: nothing here takes that long but on a machine that is very busy
-
-
-class Asker:
-    """engine_ask with one engine; what it says, by id, in the order it came."""
-
-    def __init__(self, folder, engine, *sizes):
-        name = engine.pop("name", engine["kind"])
-        registry = folder / f"{name}.yaml"
-        registry.write_text(json.dumps({
-            "engines": {name: engine}, "roles": {"reader": {}},
-            "tables": {"t": {"columns": {"member": "text", "score": "double precision"}, "engines": {name: "t"}}}}))
-        self.process = subprocess.Popen([ASK, registry, name, *map(str, sizes)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.said, self.lines = {}, queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.put(json.loads(line))
-        self.lines.put(None)
-
-    def tell(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-
-    def until(self, wanted):
-        """The first line that is wanted; all that come before are kept by id."""
-        while True:
-            line = self.lines.get(timeout=WAIT)
-            assert line is not None, f"engine_ask ended: {self.process.wait(timeout=10)}"
-            self.said.setdefault(line.get("id"), []).append(line)
-            if wanted(line):
-                return line
-
-    def end(self, name):
-        for line in self.said.get(name, []):
-            if "end" in line:
-                return line
-        return self.until(lambda line: line.get("id") == name and "end" in line)
-
-    def rows(self, name):
-        return [line["row"] for line in self.said.get(name, []) if "row" in line]
-
-    def columns(self, name):
-        return next(line["columns"] for line in self.said[name] if "columns" in line)
-
-    def run(self, sql, *params, **more):
-        """(end, rows) of one statement."""
-        self.said.pop("run", None)
-        self.tell(ask="run", sql=sql, params=list(params), **more)
-        return self.end("run"), self.rows("run")
-
-    def state(self):
-        self.tell(state=True)
-        return self.until(lambda line: "state" in line)["state"]
-
-    def paused(self, name, rows):
-        return self.until(lambda line: line.get("id") == name and line.get("paused") == rows)
-
-    def close(self):
-        self.process.stdin.close()
-        assert self.process.wait(timeout=WAIT) == 0
-
-
-@contextlib.contextmanager
-def asker(folder, engine, *sizes):
-    a = Asker(folder, dict(engine), *sizes)
-    try:
-        yield a
-        a.close()
-    finally:
-        a.process.kill()
-        a.process.wait()
 
 
 def postgres():
@@ -123,13 +48,6 @@ def db():
 def pg(tmp_path, db):
     with asker(tmp_path, postgres()) as a:
         yield a
-
-
-def eventually(what):
-    until = time.monotonic() + WAIT
-    while not what():
-        assert time.monotonic() < until, what
-        time.sleep(0.02)
 
 
 def backends(db, condition="true"):
@@ -265,14 +183,14 @@ def test_more_texts_than_are_kept(tmp_path, db):
             for i in range(150):
                 a.tell(ask=f"{round_}.{i}", sql=f"SELECT {i} + $1::int", params=["1"])
                 assert a.end(f"{round_}.{i}")["end"] == "done"
-                assert a.rows(f"{round_}.{i}") == [[str(i + 1)]]
+                assert a.given(f"{round_}.{i}") == [[str(i + 1)]]
 
 
 def test_a_million_rows_to_a_slow_reader(pg, db):
     pg.tell(ask="big", sql="SELECT i, repeat('x', 100) FROM generate_series(1, 1000000) i", quiet=True, pause_every=250000,
             deadline_ms=300000)
     pg.paused("big", 250000)
-    eventually(lambda: backends(db, "wait_event = 'ClientWrite'") == 1)  # the server waits for us
+    wait_until("the server waits for us", lambda: backends(db, "wait_event = 'ClientWrite'") == 1)
     pg.tell(more="big")
     pg.paused("big", 500000)
     assert pg.run("SELECT 7")[1] == [["7"]]  # others are served meanwhile
@@ -283,8 +201,7 @@ def test_a_million_rows_to_a_slow_reader(pg, db):
     pg.tell(more="big")
     end = pg.end("big")
     assert end["end"] == "done" and end["rows"] == 1000000
-    status = pathlib.Path(f"/proc/{pg.process.pid}/status").read_text()
-    assert int(status.split("VmHWM:")[1].split()[0]) < 40 * 1024
+    assert pg.peak_mb() < 40
 
 
 def test_wide_rows(pg):
@@ -297,7 +214,7 @@ def test_wide_rows(pg):
 
 def test_cancel(pg, db):
     pg.tell(ask="sleeps", sql="SELECT pg_sleep(100)")
-    eventually(lambda: backends(db, "wait_event = 'PgSleep'") == 1)
+    wait_until("it runs", lambda: backends(db, "wait_event = 'PgSleep'") == 1)
     pg.tell(cancel="sleeps")
     end = pg.end("sleeps")
     assert end["end"] == "retry" and end["code"] == "57014" and "cancelled" in end["what"]
@@ -310,28 +227,28 @@ def test_cancel(pg, db):
 def test_cancel_after_some_rows_and_in_a_pause(pg, db):
     pg.tell(ask="some", sql="SELECT generate_series(1, 50000000)", cancel_after=100, deadline_ms=300000)
     end = pg.end("some")
-    assert end["code"] == "57014" and end["rows"] == len(pg.rows("some")) == 100
+    assert end["code"] == "57014" and end["rows"] == len(pg.given("some")) == 100
     pg.tell(ask="held", sql="SELECT generate_series(1, 50000000), repeat('x', 1000)", pause_every=10, quiet=True,
             deadline_ms=300000)
     pg.paused("held", 10)
-    eventually(lambda: backends(db, "wait_event = 'ClientWrite'") == 1)
+    wait_until("the server waits for us", lambda: backends(db, "wait_event = 'ClientWrite'") == 1)
     pg.tell(cancel="held")
     assert pg.end("held")["code"] == "57014"
-    eventually(lambda: backends(db, "state <> 'idle'") == 0)
+    wait_until("the server has let go", lambda: backends(db, "state <> 'idle'") == 0)
     assert pg.run("SELECT 7")[1] == [["7"]]
 
 
 def test_deadline(pg, db):
     end, _ = pg.run("SELECT pg_sleep(100)", deadline_ms=300)
     assert end["end"] == "retry" and end["code"] == "57014" and "deadline" in end["what"] and end["elapsed_us"] >= 300000
-    eventually(lambda: backends(db, "state <> 'idle'") == 0)
+    wait_until("the server has let go", lambda: backends(db, "state <> 'idle'") == 0)
     state = pg.state()
     assert state["cancelled"] == 1 and state["failed"] == 0 and not state["breaker_open"]
 
 
 def test_a_write_that_is_cancelled_was_not_done(pg, db):
     pg.tell(ask="write", sql="INSERT INTO engines.t SELECT 5001, pg_sleep(100)::text", write=True)
-    eventually(lambda: backends(db, "wait_event = 'PgSleep'") == 1)
+    wait_until("it runs", lambda: backends(db, "wait_event = 'PgSleep'") == 1)
     pg.tell(cancel="write")
     end = pg.end("write")
     assert end["code"] == "57014" and not end["unknown"]
@@ -343,7 +260,7 @@ def test_a_full_pool(tmp_path, db):
         for name in "abcde":
             a.tell(ask=name, sql=f"SELECT '{name}', pg_sleep(100)")
         assert a.end("e")["code"] == "53300"
-        eventually(lambda: backends(db, "wait_event = 'PgSleep'") == 2)
+        wait_until("it runs", lambda: backends(db, "wait_event = 'PgSleep'") == 2)
         state = a.state()
         assert state["under_way"] == 2 and state["waiting"] == 2
         for name in "abcd":
@@ -355,16 +272,16 @@ def test_a_full_pool(tmp_path, db):
 
 def test_a_backend_that_is_terminated(pg, db):
     pg.tell(ask="read", sql="SELECT pg_sleep(100)")
-    eventually(lambda: backends(db, "wait_event = 'PgSleep'") == 1)
+    wait_until("it runs", lambda: backends(db, "wait_event = 'PgSleep'") == 1)
     db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     end = pg.end("read")
     assert end["end"] == "retry" and end["code"] == "57P01" and not end["unknown"]
     pg.tell(ask="write", sql="INSERT INTO engines.t SELECT 5002, pg_sleep(100)::text", write=True)
-    eventually(lambda: backends(db, "wait_event = 'PgSleep'") == 1)
+    wait_until("it runs", lambda: backends(db, "wait_event = 'PgSleep'") == 1)
     db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     assert not pg.end("write")["unknown"]  # it has not come to COMMIT
     db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice-router'")
-    eventually(lambda: pg.state()["connections"] == 0)  # idle ones are seen to go
+    wait_until("idle ones are seen to go", lambda: pg.state()["connections"] == 0)
     assert pg.run("SELECT 7")[1] == [["7"]]
 
 
@@ -432,7 +349,7 @@ def test_a_connection_lost_before_a_stale_text_ran_again(tmp_path, db):
                 break
         assert (end["end"], end.get("code"), rows) == ("retry", "08006", []), end
         between.let_go()
-        eventually(lambda: a.run("SELECT 7")[1] == [["7"]])
+        wait_until("it answers", lambda: a.run("SELECT 7")[1] == [["7"]])
     between.close()
 
 
@@ -444,17 +361,10 @@ def test_a_write_does_not_wait_until_its_session_is_clean(tmp_path, db):
         assert a.end("first")["end"] == "done" and between.met.wait(WAIT)
         a.tell(ask="next", sql="SELECT current_setting('TimeZone')", write=True)  # on the same session, behind it
         a.state()
-        assert not a.rows("next")
+        assert not a.given("next")
         between.let_go()
-        assert a.end("next")["end"] == "done" and a.rows("next") == [["UTC"]]
+        assert a.end("next")["end"] == "done" and a.given("next") == [["UTC"]]
     between.close()
-
-
-def test_speed_is_told(pg):
-    pg.tell(bench="SELECT name FROM engines.t WHERE id = $1", params=["7"], count=2000, clients=1)
-    one = pg.until(lambda line: "bench" in line)["bench"]
-    print(f"look-up by key, one at a time: {one}")
-    assert one["count"] == 2000 and one["p50_us"] < 5000
 
 
 # --- a PostgreSQL of our own: passwords, TLS, and a death ---
@@ -541,7 +451,7 @@ def test_an_end_in_the_middle_of_a_handshake(tmp_path, cluster):
     """A thread that connects is not waited for, and must not find the libraries it is in taken down."""
     codes = collections.Counter()
     for i in range(60):
-        a = Asker(tmp_path, cluster.engine())
+        a = Asker(registry(tmp_path, cluster.engine()), "postgres")
         time.sleep(i / 1000)
         a.process.stdin.close()
         codes[a.process.wait(timeout=WAIT)] += 1
@@ -566,10 +476,10 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path, cluster):
         assert line["end"] == "retry" and line["code"] == "08006" and line["rows"] >= 1000
         end, _ = a.run("SELECT 7")
         assert end["end"] == "retry" and end["code"] == "08006"
-        eventually(lambda: a.state()["down"])
+        wait_until("it is down", lambda: a.state()["down"])
         cluster.start()
-        eventually(lambda: not a.state()["down"])
-        eventually(lambda: a.run("SELECT 7")[1] == [["7"]])
+        wait_until("it is up", lambda: not a.state()["down"])
+        wait_until("it answers", lambda: a.run("SELECT 7")[1] == [["7"]])
 
 
 def test_a_server_that_is_not_there(tmp_path):
@@ -641,7 +551,7 @@ def test_a_board_in_pauses_and_cancelled(tmp_path, board):
         a.paused("slow", 8000)
         a.tell(more="slow")
         end = a.end("slow")
-        assert end["rows"] == 10000 and a.rows("slow")[-1] == ["member 0", "0"]
+        assert end["rows"] == 10000 and a.given("slow")[-1] == ["member 0", "0"]
         a.tell(ask="stops", sql="ZREVRANGE\nengines:big\n0\n9999", pause_every=10, **BOARD)
         a.paused("stops", 10)
         a.tell(cancel="stops")
@@ -673,7 +583,7 @@ def test_a_redis_that_hangs_dies_and_comes_back(tmp_path):
         def pings():
             with contextlib.suppress(redis.exceptions.ConnectionError):
                 return client.ping()
-        eventually(pings)
+        wait_until("it pings", pings)
         client.zadd("b", {"a": 1})
         return process
 
@@ -691,8 +601,8 @@ def test_a_redis_that_hangs_dies_and_comes_back(tmp_path):
             end, _ = a.run("ZSCORE\nb\na", **BOARD)
             assert end["end"] == "retry" and end["code"] == "08006"
             process = start()
-            eventually(lambda: a.run("ZSCORE\nb\na", **BOARD)[1] == [["a", "1"]])
-            eventually(lambda: not a.state()["down"])
+            wait_until("it answers", lambda: a.run("ZSCORE\nb\na", **BOARD)[1] == [["a", "1"]])
+            wait_until("it is up", lambda: not a.state()["down"])
     finally:
         process.kill()
         process.wait()
@@ -715,7 +625,7 @@ def test_clickhouse_with_a_full_pool_and_a_line(tmp_path):
                 if i % 4 == 3:
                     assert (end["end"], end["code"]) == ("retry", "57014"), (i, end)
                 else:
-                    assert end["end"] == "done" and a.rows(f"q{i}") == [[str(n + i), "0"] for n in range(3)], (i, end)
+                    assert end["end"] == "done" and a.given(f"q{i}") == [[str(n + i), "0"] for n in range(3)], (i, end)
             state = a.state()
             assert state["failed"] == 0 and not state["breaker_open"] and state["under_way"] == state["waiting"] == 0, state
     finally:

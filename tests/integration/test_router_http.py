@@ -14,7 +14,8 @@ import time
 import httpx
 import pytest
 
-from router_world import RouterWorld, admin, wait_until
+from router_world import RouterWorld, admin
+from wait import wait_until
 
 VTC = sorted((pathlib.Path(__file__).parent / "vtc").glob("*.vtc"))
 IDLE, IDLE_RSS = 10_000, 100 << 20

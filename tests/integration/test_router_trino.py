@@ -7,17 +7,10 @@ import time
 
 import pytest
 
-from engine_asker import Asker
+from engine_asker import asker
 from trino_pages import Replay, scenario
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
-
-
-def registry(folder, url):
-    file = folder / "trino.yaml"
-    file.write_text(f"engines: {{trino: {{kind: trino, url: '{url}', user: lake}}}}\n"
-                    "tables: {t: {columns: {id: bigint}, engines: {trino: lake.s.t}}}\nroles: {reader: {}}\n")
-    return file
 
 
 class Run:
@@ -34,14 +27,16 @@ class Run:
             return change(len(self.server.seen) - 1, entry) if change else None
 
         self.server = Replay(entries, answer)
-        asker = Asker(registry(folder, self.server.url), "trino")
-        self.answer = asker.ask(self.sql, **how)
-        end = time.monotonic() + 20
-        while until and until not in [method for method, _, _, _ in self.server.seen] and time.monotonic() < end:
-            asker.ask("SELECT nothing", deadline_ms=300)  # what is left to be sent goes meanwhile
-        asker.close()
-        self.asked = [method for method, _, _, _ in self.server.seen]
+        with asker(folder, {"kind": "trino", "url": self.server.url, "user": "lake"}, place="lake.s.t") as a:
+            self.answer = a.ask(self.sql, **how)
+            end = time.monotonic() + 20
+            while until and until not in self.methods() and time.monotonic() < end:
+                a.ask("SELECT nothing", deadline_ms=300)  # what is left to be sent goes meanwhile
+        self.asked = self.methods()
         self.server.close()
+
+    def methods(self):
+        return [method for method, _, _, _ in self.server.seen]
 
     def end(self):
         return self.answer["fate"], self.answer["code"]

@@ -12,8 +12,9 @@ import standardwebhooks
 
 import board_world
 from clickhouse_server import Server
-from engagement import postgres, wait_for
+from engagement import postgres
 from webhooks import SECRET, Http2Server, Opposite, Webhooks, self_signed
+from wait import wait_for, wait_until
 from world import Events, World
 
 DDL = """
@@ -170,7 +171,7 @@ def test_leaderboard_takes_a_new_password(stack, tmp_path):
         admin.acl_setuser("board", enabled=True, passwords=["-one", "+two"])
         admin.client_kill_filter(user="board")
         world.send_some(200)
-        board_world.wait(lambda: "WRONGPASS" in worker.log.read_text(), 60, "a refused login")
+        wait_until("a refused login", lambda: "WRONGPASS" in worker.log.read_text(), 60)
         secret.write_text("two\n")
         worker.process.send_signal(signal.SIGHUP)
         world.exact()

@@ -7,7 +7,8 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
-from engagement import clickhouse, postgres, wait_for
+from engagement import clickhouse, postgres
+from wait import wait_for
 from world import World
 
 DDL = """

@@ -21,22 +21,13 @@ import httpx
 import pytest
 
 from free_port import free_port
+from wait import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
 BROKERS = os.environ["SLUICE_KAFKA"]
 PARTITIONS = 4
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
-
-
-def wait_for(what, seconds, ask, every=0.1):
-    end, answer = time.monotonic() + seconds, None
-    while time.monotonic() < end:
-        answer = ask()
-        if answer is True:
-            return
-        time.sleep(every)
-    raise AssertionError(f"{what}: not after {seconds} s: {answer}")
 
 
 class Opposite:

@@ -11,7 +11,8 @@ import confluent_kafka
 import confluent_kafka.admin
 import httpx
 
-from engagement import BIN, Program, clickhouse, postgres, run, wait_for
+from engagement import BIN, Program, clickhouse, postgres, run
+from wait import wait_for
 
 CONNECTOR = {
     "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "tasks.max": "1",

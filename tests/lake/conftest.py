@@ -24,16 +24,12 @@ def trino(stack):
         lake("down", INSTANCE)
 
 
+def trino_engine(url):
+    return {"kind": "trino", "url": url, "user": "lake"}
+
+
 @pytest.fixture(scope="session")
 def reader(trino, tmp_path_factory):
-    from engine_asker import Asker
-    asker = Asker(registry(tmp_path_factory.mktemp("lake"), os.environ["SLUICE_TRINO"]), "trino")
-    yield asker
-    asker.close()
-
-
-def registry(folder, url):
-    file = folder / "trino.yaml"
-    file.write_text(f"engines: {{trino: {{kind: trino, url: '{url}', user: lake}}}}\n"
-                    "tables: {t: {columns: {id: bigint}, engines: {trino: lake.s.t}}}\nroles: {reader: {}}\n")
-    return file
+    from engine_asker import asker
+    with asker(tmp_path_factory.mktemp("lake"), trino_engine(os.environ["SLUICE_TRINO"]), place="lake.s.t") as a:
+        yield a

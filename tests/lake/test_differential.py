@@ -6,7 +6,6 @@ import os
 import random
 
 import httpx
-import psycopg
 import pytest
 
 from route_gen import COLUMNS

@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from conftest import INSTANCE, lake, registry
-from engine_asker import Asker
+from conftest import INSTANCE, lake, trino_engine
+from engine_asker import asker
 from trino_pages import Recorder
+from wait import wait_until
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
 RECORD = bool(os.environ.get("SLUICE_LAKE_RECORD"))
@@ -50,10 +51,8 @@ def test_a_million_rows_pass_a_slow_reader_in_bounded_memory(reader):
 def test_what_is_cancelled_ends_in_trino(trino, reader, how):
     answer = reader.ask(LONG, **how)
     assert (answer["fate"], answer["code"]) == ("retry", "57014"), answer
-    end = time.monotonic() + 60
-    while reader.rows(f"SELECT count(*) FROM system.runtime.queries WHERE state NOT IN ('FINISHED', 'FAILED') AND query LIKE '%sf100%' AND query NOT LIKE '%runtime%'") != [["0"]]:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    wait_until("it has ended in Trino", lambda: reader.rows(
+        "SELECT count(*) FROM system.runtime.queries WHERE state NOT IN ('FINISHED', 'FAILED') AND query LIKE '%sf100%' AND query NOT LIKE '%runtime%'") == [["0"]], 60)
 
 
 def test_cancel_in_mid_answer_and_while_paused(reader):
@@ -83,9 +82,8 @@ def test_scenario(trino, tmp_path, name):
     sql, end = SCENARIOS[name]
     recorder = Recorder(trino)
     recorder.record(sql)
-    asker = Asker(registry(tmp_path, recorder.url), "trino")
-    answer = asker.ask(sql, deadline_ms=120_000)
-    asker.close()
+    with asker(tmp_path, trino_engine(recorder.url), place="lake.s.t") as a:
+        answer = a.ask(sql, deadline_ms=120_000)
     assert (answer["fate"], answer["code"]) == end, answer
     assert "io.trino" not in answer["what"]
     if RECORD:
@@ -97,9 +95,8 @@ def test_cancelled_and_gone(trino, tmp_path):
     """DELETE of the next page, an old token (410) and a query that nobody knows (404)."""
     recorder = Recorder(trino)
     recorder.record(LONG)
-    asker = Asker(registry(tmp_path, recorder.url), "trino")
-    assert asker.ask(LONG, cancel_ms=3000)["code"] == "57014"
-    asker.close()
+    with asker(tmp_path, trino_engine(recorder.url), place="lake.s.t") as a:
+        assert a.ask(LONG, cancel_ms=3000)["code"] == "57014"
     assert [e["status"] for e in recorder.kept if e["method"] == "DELETE"] == [204]
     if RECORD:
         recorder.save(GOLDEN / "cancel.jsonl")
@@ -125,12 +122,11 @@ def test_cancelled_and_gone(trino, tmp_path):
 
 def test_no_nodes_and_a_killed_server(trino, tmp_path):
     """Last: Trino dies in mid-answer; for a moment when it starts it has no node to give work to."""
-    asker = Asker(registry(tmp_path, f"http://127.0.0.1:{trino}"), "trino")
     pid = int((pathlib.Path(__file__).resolve().parents[2] / f"build/stack/{INSTANCE}/lake/pid").read_text())
-    threading.Timer(6, os.kill, (pid, 9)).start()
-    answer = asker.ask("SELECT * FROM tpch.sf100.lineitem", quiet=True, deadline_ms=300_000)
+    with asker(tmp_path, trino_engine(f"http://127.0.0.1:{trino}"), place="lake.s.t") as a:
+        threading.Timer(6, os.kill, (pid, 9)).start()
+        answer = a.ask("SELECT * FROM tpch.sf100.lineitem", quiet=True, deadline_ms=300_000)
     assert answer["fate"] == "retry" and answer["code"] == "08006", answer
-    asker.close()
     lake("up", INSTANCE, LAKE_NOWAIT="1")
     recorder, end, seen = Recorder(trino), time.monotonic() + 400, []
     while True:
