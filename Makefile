@@ -85,14 +85,18 @@ FUZZ_TIME ?= 60
 FUZZ_OUT := build/fuzz
 FUZZ_BIN := $(FUZZ_C:tests/fuzz/%.c=$(FUZZ_OUT)/%)
 FUZZ_CC := clang $(CPPFLAGS) -std=c17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# Not among tests/stack/packages: only this target needs them.
+fuzz-tools:
+	@ls "$$(clang -print-runtime-dir 2>/dev/null)"/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
+		{ echo "make fuzz needs the Debian packages clang and libclang-rt-14-dev: apt-get install clang libclang-rt-14-dev"; exit 1; }
 FUZZ_O  := $(patsubst %.c,$(FUZZ_OUT)/%.o,$(wildcard lib/base/*.c lib/wire/*.c lib/sql/*.c lib/link/yaml*.c lib/link/pg_frame.c lib/engine/*.c lib/router/request.c))
-$(FUZZ_OUT)/lib/%.o: lib/%.c Makefile | deps
+$(FUZZ_OUT)/lib/%.o: lib/%.c Makefile | deps fuzz-tools
 	@mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 $(FUZZ_OUT)/fuzz.a: $(FUZZ_O)
 	@rm -f $@ && $(AR) rcs $@ $^
 $(FUZZ_OUT)/%: tests/fuzz/%.c $(FUZZ_OUT)/fuzz.a
 	@echo "  FUZZ  $<" && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -MF $@.d -o $@ $< $(FUZZ_OUT)/fuzz.a $(DEPS_LIBS) -lpthread -lm
-fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60)
+fuzz: $(FUZZ_BIN) ## run each fuzzer for FUZZ_TIME seconds (60); needs the packages clang and libclang-rt-14-dev
 	@for f in $(FUZZ_BIN); do t=$${f##*/fuzz_}; mkdir -p $(FUZZ_OUT)/found/$$t; \
 		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=0 \
 			-artifact_prefix=$$f- $(FUZZ_OUT)/found/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) > $$f.log 2>&1 \
@@ -116,7 +120,7 @@ test: install-deps ## everything: check, then real servers and independent clien
 	@$(MAKE) --no-print-directory check stack
 	@tests/run
 test-lake: install-deps ## the Trino driver, joins and the router's SQL on a real Trino 476 (fetches 821 MB once)
-	@$(MAKE) --no-print-directory all stack $(OUT)/tests/golden/ask $(OUT)/tests/golden/route
+	@$(MAKE) --no-print-directory all stack $(OUT)/tests/golden/engine_ask $(OUT)/tests/golden/route
 	@tests/stack/lake fetch
 	@SLUICE_TEST_SERVICES=postgres tests/run tests/lake
 oracle: install-deps $(OUT)/tests/golden/sqleval ## random SQL asked of lib/sql and a real Postgres: make oracle COUNT=1000000 SEED=7
@@ -144,6 +148,6 @@ clean: ## remove what the compiler made (keeps downloaded dependencies)
 	rm -rf build/bin $(wildcard build/gcc* build/clang* build/cc*)
 help: ## list every target with a sentence
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-.PHONY: install-deps all unit golden lint check test test-lake fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http bench-router fuzz oracle format install deps clean help stack
+.PHONY: install-deps all unit golden lint check test test-lake fault demo demo-down bench bench-enrich bench-clickhouse bench-leaderboard bench-http bench-router fuzz fuzz-tools oracle format install deps clean help stack
 .SECONDARY:
 -include $(shell find $(OUT) $(FUZZ_OUT) -name '*.d' 2>/dev/null)

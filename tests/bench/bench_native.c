@@ -153,7 +153,7 @@ encode(struct sink_clickhouse_config *config, size_t rows, size_t batch)
 	for (size_t i = 0; i < pool_count; i++)
 		json += pool[i].value.len;
 	value = rate(config, rows, batch, &bytes);
-	printf("clickhouse_encode_rate %.0f krows/s %d %s\n", value, RATE_MIN,
+	printf("clickhouse_encode_rate %.0f krows/s >=%d %s\n", value, RATE_MIN,
 	    value >= RATE_MIN ? "ok" : "MISS");
 	fprintf(stderr, "%zu bytes of JSON a row, %zu of LZ4\n", json / POOL, bytes / rows);
 	return value >= RATE_MIN ? 0 : 1;

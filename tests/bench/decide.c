@@ -47,7 +47,7 @@ report(const char *name, int64_t *ns, size_t count, double target_us)
 	qsort(ns, count, sizeof *ns, by_size);
 	p50 = (double)ns[count / 2] / 1000;
 	(void)printf(
-	    "%s %.1f us <= %.0f %s\n", name, p50, target_us, p50 <= target_us ? "ok" : "MISS");
+	    "%s %.1f us <=%.0f %s\n", name, p50, target_us, p50 <= target_us ? "ok" : "MISS");
 	return p50 <= target_us;
 }
 

@@ -21,39 +21,20 @@ import urllib.request
 
 import confluent_kafka as kafka
 import confluent_kafka.admin
-import psycopg
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-STACK = ROOT / "tests/stack/stack"
+from figure import INSTANCE, ROOT, STACK, figure, missed, peak_mb, stop, told, use_instance
+
+sys.path.insert(0, str(ROOT / "tests/integration"))
+from wait import wait_until  # noqa: E402
+
 TOOLS = pathlib.Path(os.environ.get("BENCH_TOOLS", ROOT / "build/gcc/tests/bench"))
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/bin"))
 N = int(os.environ.get("BENCH_N", 1_000_000))
 RUNS = int(os.environ.get("BENCH_RUNS", 3))
 SECONDS = int(os.environ.get("BENCH_SECONDS", 20))
 ROWS, BYTES = 10_000, 8 << 20  # the pipeline's defaults
-INSTANCE = os.environ.get("SLUICE_TEST_INSTANCE", "bench")
 SOURCE, OUT, COPIED = "bench.public.engagement_events", "bench.enriched", "bench.copied"
 PARTITIONS = range(4)
-missed = []
-
-
-def figure(name, value, unit, bound, digits=2):
-    good = value >= float(bound[2:]) if bound.startswith(">=") else value <= float(bound[2:])
-    missed.extend([] if good else [name])
-    print(f"{name} {value:.{digits}f} {unit} {bound} {'ok' if good else 'MISS'}", flush=True)
-
-
-def fact(name, value, unit, digits=2):
-    """What a figure is to be seen beside; without a bound."""
-    print(f"{name} {value:.{digits}f} {unit} - ok", flush=True)
-
-
-def tool(name, *arguments):
-    """A C bench that prints its own lines."""
-    done = subprocess.run([TOOLS / name, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    print(done.stdout, end="", flush=True)
-    if done.returncode:
-        missed.append(name)
 
 
 def note(text):
@@ -67,9 +48,7 @@ class Place:
         self.was_up = subprocess.run([STACK, "status", INSTANCE], capture_output=True, text=True).stdout
         self.was_up = not re.search(r"^(postgres|kafka) .*down", self.was_up, re.M)
         subprocess.run([STACK, "up", INSTANCE, "postgres", "kafka"], check=True, stdout=sys.stderr)
-        for line in subprocess.run([STACK, "env", INSTANCE], check=True, capture_output=True, text=True).stdout.splitlines():
-            name, value = line.removeprefix("export ").split("=", 1)
-            os.environ[name] = value
+        use_instance()
         self.brokers = os.environ["SLUICE_KAFKA"]
         self.admin = kafka.admin.AdminClient({"bootstrap.servers": self.brokers})
         self.pipeline = folder / "bench.yaml"
@@ -161,7 +140,7 @@ class Worker:
         self.process = subprocess.Popen([BIN / "sluice-enrich", "--pipeline", place.pipeline],
                                         stdout=log, stderr=log)
         atexit.register(self.process.kill)
-        self.wait_for(lambda: self.metric("sluice_partitions") == len(PARTITIONS), 30)
+        self.wait_for("its partitions", lambda: self.metric("sluice_partitions") == len(PARTITIONS), 30)
 
     def metrics(self):
         try:
@@ -177,32 +156,26 @@ class Worker:
     def records(self):
         return self.metric("sluice_records_total")
 
-    def wait_for(self, ready, seconds):
-        end = time.monotonic() + seconds
-        while not ready():
+    def wait_for(self, what, ready, seconds):
+        def asked():
             assert self.process.poll() is None, "sluice-enrich is gone; see its log"
-            assert time.monotonic() < end, f"not after {seconds} s"
-            time.sleep(0.1)  # each question costs the worker CPU
+            return ready()
+        wait_until(what, asked, seconds, every=0.1)  # each question costs the worker CPU
 
     def peak_mb(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+        return peak_mb(self.process.pid)
 
     def stop(self):
         """Its CPU seconds."""
-        self.process.terminate()
-        _, status, use = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        assert self.process.returncode == 0, f"exit {self.process.returncode}"
-        return use.ru_utime + use.ru_stime
+        return stop(self.process)
 
 
 def full_speed(place, messages, log):
     """CPU, wall and peak memory of the whole topic."""
     worker = Worker(place, dict.fromkeys(PARTITIONS, 0), log)
-    worker.wait_for(lambda: worker.records() > 0, 30)
+    worker.wait_for("the first record", lambda: worker.records() > 0, 30)
     began, first = time.monotonic(), worker.records()
-    worker.wait_for(lambda: worker.records() >= messages, 300)
+    worker.wait_for("the last record", lambda: worker.records() >= messages, 300)
     rate = (messages - first) / (time.monotonic() - began)
     dead = worker.metric('sluice_records_total{outcome="dead"}')
     assert dead == 0, f"{dead} dead letters"
@@ -228,9 +201,9 @@ def speed(place, log):
              f"headers {bare[-1][0]:.2f} s/M {bare[-1][1]:.0f}/s; "
              f"enrich {ours[-1][0]:.2f} s/M {ours[-1][1]:.0f}/s {ours[-1][2]:.0f} MB")
     middle = [statistics.median(column) for column in zip(*ours)]
-    fact("copy_loop_cpu", statistics.median(f[0] for f in floor), "s/M")
-    fact("copy_loop_cpu_without_headers", statistics.median(b[0] for b in bare), "s/M")
-    fact("copy_loop_rate", statistics.median(f[1] for f in floor) / 1e3, "kmsg/s", 0)
+    figure("copy_loop_cpu", statistics.median(f[0] for f in floor), "s/M")
+    figure("copy_loop_cpu_without_headers", statistics.median(b[0] for b in bare), "s/M")
+    figure("copy_loop_rate", statistics.median(f[1] for f in floor) / 1e3, "kmsg/s", "-", 0)
     figure("enrich_cpu_vs_copy_loop", statistics.median(o[0] / f[0] for o, f in zip(ours, floor)), "ratio", "<=1.5")
     figure("enrich_cpu", middle[0], "s/M", "<=3")
     figure("enrich_rate", middle[1] / 1e3, "kmsg/s", ">=300", 0)
@@ -254,7 +227,7 @@ def steady(place, log):
         worker = Worker(place, place.ends(SOURCE), log)
         subprocess.run([TOOLS / "events", place.brokers, SOURCE, str(2000 * SECONDS), "2000", str((run + 2) * N)],
                        check=True, stdout=subprocess.DEVNULL)
-        worker.wait_for(lambda w=worker: w.records() >= 2000 * SECONDS, 30)
+        worker.wait_for("the last record", lambda w=worker: w.records() >= 2000 * SECONDS, 30)
         peaks.append(worker.peak_mb())
         worker.stop()
     figure("enrich_rss_steady", statistics.median(peaks), "MB", "<=96", 0)
@@ -310,9 +283,9 @@ def main():
         with open(folder / "enrich.log", "ab") as log:
             for name in chosen:
                 if name in ("decode", "cache"):
-                    tool(name)
+                    told([TOOLS / name])
                 elif name == "batch":
-                    tool(name, place.pipeline)
+                    told([TOOLS / name, place.pipeline])
                 else:
                     {"speed": speed, "idle": idle, "steady": steady, "latency": latency}[name](place, log)
     finally:

@@ -14,13 +14,14 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from figure import INSTANCE, ROOT, STACK, cpu, figure, missed, peak_mb, use_instance
+
 TOOLS = ROOT / os.environ.get("BENCH_TOOLS", "build/gcc/tests/bench")
 sys.path.insert(0, str(ROOT / "tests/integration"))
 from free_port import free_port  # noqa: E402
+from wait import wait_for  # noqa: E402
 
-ROUNDS, CHANGES, POSTS, SLOW_POSTS, LANES = int(os.environ.get("ROUNDS", 5)), 100000, 100000, 20000, 64
-TICK = os.sysconf("SC_CLK_TCK")
+ROUNDS, CHANGES, POSTS, SLOW_POSTS, LANES = int(os.environ.get("BENCH_ROUNDS", 5)), 100000, 100000, 20000, 64
 ROW = {"id": 3, "content_id": "108b7acc-13c9-5bd7-a92e-c57fa798227d", "user_id": "addd3322-9670-48b2-998e-034cf978e3c0",
        "event_type": "finish", "event_ts": "2026-11-21T08:48:36.002002Z", "duration_ms": 1117190, "device": "web-chrome",
        "content_type": "podcast", "length_seconds": 1275, "engagement_seconds": 1117.19, "engagement_pct": 87.62}
@@ -38,15 +39,6 @@ class Server:
         self.process.send_signal(signal.SIGUSR1)
         requests, seconds, _ = self.process.stdout.readline().split()
         return int(requests), float(seconds)
-
-
-def cpu_of(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")")[-1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def peak_mb(pid):
-    return next(int(line.split()[1]) / 1024 for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM"))
 
 
 class Bench:
@@ -67,7 +59,7 @@ class Bench:
 
     def reset(self):
         """The group reads everything again."""
-        self.webhooks.wait_for("the group's start", 60, lambda: self.pipeline.start_group(self.pipeline.group))
+        wait_for("the group's start", 60, lambda: self.pipeline.start_group(self.pipeline.group))
 
     def worker(self):
         """(requests a second, CPU us a request) of sluice-http; all deliveries are counted."""
@@ -76,11 +68,11 @@ class Bench:
         self.pipeline.start()
         pid = self.pipeline.process.pid
         self.pipeline.caught_up(300)
-        cpu, self.rss = cpu_of(pid), max(self.rss, peak_mb(pid))
+        used, self.rss = cpu(pid), max(self.rss, peak_mb(pid))
         assert self.pipeline.stop() == 0
         requests, seconds = self.server.counted()
         assert requests == CHANGES, f"{requests} of {CHANGES} arrived"
-        return requests / seconds, cpu * 1e6 / requests
+        return requests / seconds, used * 1e6 / requests
 
     def beside_the_dead(self):
         """The same while another destination's worker finds nobody."""
@@ -95,9 +87,9 @@ class Bench:
         self.server.counted()
         done = subprocess.run([*command[:-1], self.server.url, str(count), str(LANES), self.body, *command[-1]],
                               check=True, capture_output=True, text=True, timeout=300)
-        seconds, cpu = map(float, done.stdout.split())
+        seconds, used = map(float, done.stdout.split())
         assert self.server.counted()[0] == count
-        return count / seconds, cpu * 1e6 / count
+        return count / seconds, used * 1e6 / count
 
     def curl(self):
         headers = ["Content-Type: application/json", "User-Agent: sluice/0", f"webhook-id: {'A' * 26}",
@@ -118,11 +110,6 @@ class Bench:
         return requests / seconds, 0
 
 
-def report(name, value, unit, bound, ok):
-    print(f"{name} {value:.2f} {unit} {bound} {'ok' if ok else 'MISS'}", flush=True)
-    return ok
-
-
 def run(bench):
     ways = {"worker": bench.worker, "curl": bench.curl, "dead": bench.beside_the_dead, "aiohttp": bench.aiohttp}
     if shutil.which("wrk"):
@@ -132,29 +119,26 @@ def run(bench):
         for name, way in ways.items():
             found[name].append(way())
     rate = {name: statistics.median(r for r, _ in runs) for name, runs in found.items()}
-    cpu = {name: statistics.median(c for _, c in runs) for name, runs in found.items()}
+    each = {name: statistics.median(c for _, c in runs) for name, runs in found.items()}
     for name in ways:
-        print(f"{name}: {rate[name] / 1000:.1f} kreq/s, {cpu[name]:.1f} us CPU a request; rounds "
+        print(f"{name}: {rate[name] / 1000:.1f} kreq/s, {each[name]:.1f} us CPU a request; rounds "
               + " ".join(f"{r / 1000:.1f}" for r, _ in found[name]), file=sys.stderr)
     paired = statistics.median(w[0] / c[0] for w, c in zip(found["worker"], found["curl"]))
     asyncio = statistics.median(w[0] / a[0] for w, a in zip(found["worker"], found["aiohttp"]))
-    cost = cpu["dead"] / cpu["worker"]
-    good = [report("http_rate", rate["worker"] / 1000, "kreq/s", 27, rate["worker"] >= 27000),
-            report("http_cpu", cpu["worker"], "us", 30, cpu["worker"] <= 30),
-            report("http_vs_curl_multi", paired, "ratio", 0.7, paired >= 0.7),
-            report("http_vs_aiohttp", asyncio, "ratio", 2, asyncio >= 2),
-            report("http_rss", bench.rss, "MB", 64, bench.rss < 64),
-            report("http_dead_neighbour_cpu", cost, "ratio", 1.1, cost <= 1.1)]
+    cost = each["dead"] / each["worker"]
+    figure("http_rate", rate["worker"] / 1000, "kreq/s", ">=27")
+    figure("http_cpu", each["worker"], "us", "<=30")
+    figure("http_vs_curl_multi", paired, "ratio", ">=0.7")
+    figure("http_vs_aiohttp", asyncio, "ratio", ">=2")
+    figure("http_rss", bench.rss, "MB", "<=64")
+    figure("http_dead_neighbour_cpu", cost, "ratio", "<=1.1")
     if "wrk" in rate:
-        report("http_vs_wrk", rate["worker"] / rate["wrk"], "ratio", "-", True)
-    return all(good)
+        figure("http_vs_wrk", rate["worker"] / rate["wrk"], "ratio")
 
 
 def main():
-    stack, instance = ROOT / "tests/stack/stack", os.environ.get("SLUICE_TEST_INSTANCE", "bench")
-    subprocess.run([stack, "up", instance, "kafka"], check=True, stdout=subprocess.DEVNULL)
-    env = subprocess.run([stack, "env", instance], check=True, capture_output=True, text=True).stdout
-    os.environ.update(line.removeprefix("export ").split("=", 1) for line in env.splitlines())
+    subprocess.run([STACK, "up", INSTANCE, "kafka"], check=True, stdout=subprocess.DEVNULL)
+    use_instance()
     import webhooks  # it reads where Kafka is
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(pathlib.Path(folder), webhooks)
@@ -163,14 +147,14 @@ def main():
                       "before": None, "ts_ms": 1795000000123, "version": 844424930131975}
             bench.body = webhooks.json.dumps(sample, separators=(",", ":"))
             bench.fill()
-            ok = run(bench)
+            run(bench)
         finally:
             bench.server.process.kill()
             bench.pipeline.close()
             bench.dead.close()
             if "SLUICE_TEST_KEEP" not in os.environ:
-                subprocess.run([stack, "wipe", instance], stdout=subprocess.DEVNULL)
-    return 0 if ok else 1
+                subprocess.run([STACK, "wipe", INSTANCE], stdout=subprocess.DEVNULL)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

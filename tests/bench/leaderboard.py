@@ -8,8 +8,9 @@ Kafka; each way reads them ROUNDS times in turn, into a Redis of its own with it
 best round counts. CPU is user+sys of the process. After each round of sluice every sum is compared.
 
 The last part is paced: RATE events a second for SECONDS, the top 100 read 100 times a second over
-one plain socket, and single records timed from the producer's call to their score. Then the clock
-of Redis is set forward by two eras (window + lateness), and what is left of the rows is looked at.
+one plain socket (before that from an idle Redis), and single records timed from the producer's call
+to their score. Then the clock of Redis is set forward by two eras (window + lateness), and what is
+left of the rows is looked at.
 BENCH_ORDER=random spreads the rows over the whole window without order."""
 import json
 import os
@@ -21,32 +22,20 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-STACK, INSTANCE = ROOT / "tests/stack/stack", os.environ.get("BENCH_INSTANCE", "bench")
-SERVERS = ("postgres", "kafka")
-for line in subprocess.run([STACK, "env", INSTANCE], check=True, capture_output=True, text=True).stdout.splitlines():
-    name, _, value = line.removeprefix("export ").partition("=")
-    os.environ[name] = value.strip("'")
+from figure import INSTANCE, ROOT, STACK, cpu, figure, missed, use_instance
+
+use_instance()
 sys.path.insert(0, str(ROOT / "tests/integration"))
 import board_world  # noqa: E402
+from wait import wait_until  # noqa: E402
+
+SERVERS = ("postgres", "kafka")
 
 PEER = ROOT / "tests/bench/leaderboard_peer.py"
 N, ROUNDS = int(os.environ.get("BENCH_N", 300_000)), int(os.environ.get("BENCH_ROUNDS", 2))
 ORDER = os.environ.get("BENCH_ORDER", "time")
 RATE, SECONDS = 5000, int(os.environ.get("BENCH_SECONDS", 10))
-WIDTH_S, MEMBERS = 540, 10_000
-missed = []
-
-
-def figure(name, value, unit, bound="-", digits=2):
-    good = bound == "-" or (value >= float(bound[2:]) if bound[0] == ">" else value <= float(bound[2:]))
-    missed.extend([] if good else [name])
-    print(f"{name} {value:.{digits}f} {unit} {bound} {'-' if bound == '-' else 'ok' if good else 'MISS'}", flush=True)
-
-
-def cpu(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+WIDTH_S, MEMBERS, IDLE_S = 540, 10_000, 3
 
 
 class World(board_world.World):
@@ -91,7 +80,7 @@ def sluice(world, folder, n):
     key = next(iter(world.boards))
     idle, redis_cpu = server.client.info("memory")["used_memory"], cpu(server.process.pid)
     worker = world.worker(n)
-    board_world.wait(lambda: sum(world.positions(key)) > 0, 60, "the first batch")
+    wait_until("the first batch", lambda: sum(world.positions(key)) > 0, 60)
     began, done, worker_cpu = time.perf_counter(), sum(world.positions(key)), cpu(worker.process.pid)
     reader = Reader(server, key)
     while not world.caught_up():
@@ -170,6 +159,9 @@ def start_load(world, folder):
 
 def paced(world, folder):
     key, client = next(iter(world.boards)), world.server.client
+    reader = Reader(world.server, key)
+    time.sleep(IDLE_S)
+    idle = reader.stop()
     late, reader = [], Reader(world.server, key)
     load = start_load(world, folder)
     while load.poll() is None:
@@ -189,6 +181,7 @@ def paced(world, folder):
     assert load.returncode == 0
     figure("leaderboard_visible_p50", statistics.median(late) * 1000, "ms", "-", 1)
     figure("leaderboard_visible_p99", sorted(late)[int(len(late) * 0.99)] * 1000, "ms", "<=250", 1)
+    figure("leaderboard_top100_idle", idle[0] * 1000, "ms")
     figure("leaderboard_top100_read", reads[0] * 1000, "ms", "<=0.2")
     figure("leaderboard_top100_read_p99", reads[1] * 1000, "ms")
 
@@ -231,7 +224,7 @@ def forgotten(world):
     key, client = next(iter(world.boards)), world.server.client
     rows = sum(client.hlen(k) for k in client.scan_iter(f"{{{key}}}:s:*", 1000))
     world.server.set_clock(2 * (world.window + 600) + 60)
-    board_world.wait(lambda: client.zcard(key) == 0, 30, "the board is empty")
+    wait_until("the board is empty", lambda: client.zcard(key) == 0, 30)
     left = len(list(client.scan_iter(f"{{{key}}}:s:*", 1000)))
     figure("leaderboard_rows_known", rows, "rows", "-", 0)
     figure("leaderboard_rows_left_after", left, "rows", "<=0", 0)

@@ -18,31 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-STACK, INSTANCE = ROOT / "tests/stack/stack", os.environ.get("BENCH_INSTANCE", "bench")
-SERVERS = ("postgres", "clickhouse", "redis")
-for line in subprocess.run([STACK, "env", INSTANCE], check=True, capture_output=True, text=True).stdout.splitlines():
-    name, _, value = line.removeprefix("export ").partition("=")
-    os.environ[name] = value.strip("'")
+import httpx
+
+from figure import INSTANCE, ROOT, STACK, cpu, figure, missed, peak_mb, told, use_instance
+
+use_instance()
 sys.path.insert(0, str(ROOT / "tests/integration"))
-import httpx  # noqa: E402
 import router_world  # noqa: E402
 
+SERVERS = ("postgres", "clickhouse", "redis")
 TOOLS = ROOT / os.environ.get("BENCH_TOOLS", "build/gcc/tests/bench")
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 3))
 EVENTS, CALLS, IDLE = int(os.environ.get("BENCH_EVENTS", 1_000_000)), int(os.environ.get("BENCH_CALLS", 3000)), 10_000
-POINT = "SELECT id, name, score FROM users WHERE id = 7"
+POINT, ROW = "SELECT id, name, score FROM users WHERE id = 7", [[7, "name 7", 7]]
 STREAM = "SELECT id, user_id, kind, ms, amount FROM events"
 MB = 1 << 20
-missed = []
-
-
-def figure(name, value, unit, bound="-", digits=2):
-    good = bound == "-" or (value >= float(bound[2:]) if bound[0] == ">" else value <= float(bound[2:]))
-    missed.extend([] if good else [name])
-    print(f"{name} {value:.{digits}f} {unit} {bound} {'-' if bound == '-' else 'ok' if good else 'MISS'}", flush=True)
 
 
 class Postgres:
@@ -66,19 +57,22 @@ class Postgres:
         return self.until_ready()
 
     def until_ready(self):
-        """Bytes read up to ReadyForQuery, which is the last message of what was asked."""
-        total, tail = 0, b""
-        while True:
-            part = self.sock.recv(1 << 18)
-            assert part
-            total += len(part)
-            tail = (tail + part)[-6:]
-            if tail[:5] == b"Z\0\0\0\5":
-                return total
+        """What came up to ReadyForQuery, the last message of what was asked, in parts."""
+        parts, tail = [], b""
+        while tail[:5] != b"Z\0\0\0\5":
+            parts.append(self.sock.recv(1 << 18))
+            assert parts[-1], "Postgres has hung up"
+            tail = (tail + parts[-1])[-6:]
+        return parts
 
     def ask(self):
         self.sock.sendall(self.execute)
         return self.until_ready()
+
+    @staticmethod
+    def rows(parts):
+        """How many an answer says that it has given."""
+        return int(re.search(rb"C....SELECT (\d+)\0Z", b"".join(parts[-2:]), re.S)[1])
 
 
 class Router:
@@ -96,21 +90,41 @@ class Router:
         self.sock.sendall(self.request)
         text = self.sock.recv(1 << 16)
         head, _, body = text.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), text
-        left = int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
-        while left > 0:
-            left -= len(self.sock.recv(1 << 16))
+        size = int(re.search(rb"Content-Length: (\d+)", head)[1])
+        while len(body) < size:
+            part = self.sock.recv(1 << 16)
+            assert part, "the router has hung up"
+            body += part
+        return head, body
 
     def stream(self):
-        """A long one, to its last chunk: bytes."""
+        """A long one, to its last chunk, in parts."""
         self.sock.sendall(self.request)
-        total, tail = 0, b""
+        parts, tail = [], b""
         while not tail.endswith(b"\r\n0\r\n\r\n"):
-            part = self.sock.recv(1 << 18)
-            assert part, tail
-            total += len(part)
-            tail = (tail + part)[-7:]
-        return total
+            parts.append(self.sock.recv(1 << 18))
+            assert parts[-1], "the router has hung up"
+            tail = (tail + parts[-1])[-7:]
+        return parts
+
+
+def right(answer):
+    """Whether the look-up is answered with its row."""
+    head, body = answer
+    return head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["rows"] == ROW
+
+
+def unchunked(parts):
+    """(head, body) of a chunked answer."""
+    head, _, rest = b"".join(parts).partition(b"\r\n\r\n")
+    body, at = [], 0
+    while True:
+        end = rest.index(b"\r\n", at)
+        size = int(rest[at:end], 16)
+        if size == 0:
+            return head, b"".join(body)
+        body.append(rest[end + 2:end + 2 + size])
+        at = end + 4 + size
 
 
 class World(router_world.RouterWorld):
@@ -145,31 +159,30 @@ class World(router_world.RouterWorld):
         return path
 
 
-def timed(call, count):
-    out = []
+def timed(call, good, count):
+    """Microseconds of each; when all are done, every answer is looked at."""
+    out, answers = [], []
     for _ in range(count):
         began = time.perf_counter_ns()
-        call()
+        answers.append(call())
         out.append((time.perf_counter_ns() - began) / 1000)
-    return sorted(out)
-
-
-def cpu(pid):
-    """Seconds of user and system time."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    assert (bad := next((a for a in answers if not good(a)), None)) is None, bad
+    return out
 
 
 def added(world):
     """One client, in blocks of fifty by turns."""
     direct, through = Postgres(world.name, POINT), Router(world, POINT)
     p50, p99 = [], []
+
+    def one(parts):
+        return Postgres.rows(parts) == 1
     for _ in range(ROUNDS):
         a, b = [], []
-        timed(direct.ask, 200), timed(through.ask, 200)
+        timed(direct.ask, one, 200), timed(through.ask, right, 200)
         for _ in range(CALLS // 50):
-            a += timed(direct.ask, 50)
-            b += timed(through.ask, 50)
+            a += timed(direct.ask, one, 50)
+            b += timed(through.ask, right, 50)
         a.sort()
         b.sort()
         p50.append(b[len(b) // 2] - a[len(a) // 2])
@@ -189,7 +202,7 @@ def point(world):
             before = cpu(world.process.pid)
             out = subprocess.run(["wrk", "-t1", "-c32", "-d5s", "-s", script.name, f"{world.url}/v1/query"], check=True,
                                  capture_output=True, text=True, timeout=60).stdout
-            assert "Non-2xx" not in out, out
+            assert "Non-2xx" not in out and "Socket errors" not in out, out
             rates.append(float(re.search(r"Requests/sec: +([\d.]+)", out)[1]))
             cpus.append((cpu(world.process.pid) - before) * 1e6 / int(re.search(r"(\d+) requests in", out)[1]))
     figure("router_point_rate", statistics.median(rates), "req/s", ">=15000", 0)
@@ -217,18 +230,18 @@ def stream(world):
     ratios, highest = [], 0
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        direct.ask()
+        given = direct.ask()
         a = time.perf_counter() - began
+        assert Postgres.rows(given) == EVENTS
         began = time.perf_counter()
-        through.stream()
+        given = through.stream()
         ratios.append(a / (time.perf_counter() - began))
-        highest = max(highest, peak(world.process.pid))
+        head, body = unchunked(given)
+        lines = body.splitlines()
+        assert head.startswith(b"HTTP/1.1 200 ") and len(lines) == EVENTS + 2, (head, len(lines), lines[-1])
+        highest = max(highest, peak_mb(world.process.pid))
     figure("router_stream_vs_engine", statistics.median(ratios), "ratio", ">=0.8")
-    figure("router_stream_rss", highest / MB, "MB", "<=64", 1)
-
-
-def peak(pid):
-    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+    figure("router_stream_rss", highest, "MB", "<=64", 1)
 
 
 def statements():
@@ -246,7 +259,9 @@ def run_all(world, client, force):
         ids[answer.json()["id"]] = sql
     took = (time.perf_counter() - began) * 1000
     entries = world.get("/v1/history?limit=1000", who="alice").json()["entries"]
-    return sum(entry["cost"] for entry in entries if entry["id"] in ids), took
+    costs = [entry["cost"] for entry in entries if entry["id"] in ids]
+    assert len(costs) == len(ids) == len(force), f"{len(costs)} of {len(force)} are on record"
+    return sum(costs), took
 
 
 def dearest_of(world, client, sql):
@@ -273,10 +288,7 @@ def mixed(world):
 
 
 def decide(world):
-    done = subprocess.run([TOOLS / "decide", ROOT / "tests/unit/engine/router.yaml"], capture_output=True, text=True, timeout=300)
-    print(done.stdout, end="", flush=True)
-    missed.extend(line.split()[0] for line in done.stdout.splitlines() if line.endswith("MISS"))
-    assert done.returncode in (0, 1), done.stderr
+    told([TOOLS / "decide", ROOT / "tests/unit/engine/router.yaml"])
 
 
 FIGURES = {"decide": decide, "added": added, "point": point, "stream": stream, "idle": idle, "mixed": mixed}
