@@ -64,6 +64,7 @@ static void
 list_masked(const struct plan *plan, const char *role, struct buf *out)
 {
 	const char *between = "";
+	struct buf name = { 0 };
 
 	buf_cstr(out, ",\"masked\":[");
 	for (size_t i = 0; i < plan->tables_named; i++) {
@@ -73,12 +74,17 @@ list_masked(const struct plan *plan, const char *role, struct buf *out)
 		for (size_t c = 0; policy && policy->masks && c < t->table.column_count; c++) {
 			if (!policy->masks[c])
 				continue;
-			buf_printf(out, "%s\"%s.%s\"", between, t->table.name,
-			    t->table.columns[c].name);
+			name.len = 0;
+			buf_cstr(&name, t->table.name);
+			buf_byte(&name, '.');
+			buf_cstr(&name, t->table.columns[c].name);
+			buf_cstr(out, between);
+			json_quote(out, buf_view(&name));
 			between = ",";
 		}
 	}
 	buf_byte(out, ']');
+	buf_finish(&name);
 }
 
 static void

@@ -24,7 +24,10 @@
 
 struct statement;
 
-enum { ROUTER_BUCKETS = 1024 };
+enum {
+	ROUTER_BUCKETS = 1024,
+	ROUTER_WAITING_MAX = 1024, /* statements that wait for a replica */
+};
 
 /* What an engine's answers have cost since the start, and how long one takes. */
 struct router_spent {
@@ -53,12 +56,18 @@ struct router {
 	struct statement *by_id[ROUTER_BUCKETS];
 	struct statement *waiting;          /* for what their read tokens stand for */
 	struct statement *kept, **kept_end; /* ended ones whose answers wait, oldest first */
-	unsigned statement_count, kept_count;
+	unsigned statement_count, waiting_count, kept_count;
 	int64_t results_bytes; /* of answers that wait to be fetched */
 	char run[17];          /* of ids: hexadecimal, this process' own */
 	uint64_t last_id;
 	bool draining;
 };
+
+/* --- router.c --- */
+
+/* Closes the connections and cancels every statement, then closes the engines: what ends
+ * inside is asked of none of them again. No statement is left. */
+void router_halt(struct router *router);
 
 /* --- api.c --- */
 

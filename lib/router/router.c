@@ -184,11 +184,12 @@ router_listen(struct router *r, struct err *err)
 	return httpd_loop_open(r->loop, &http, &r->httpd, err);
 }
 
-static void
-router_close(struct router *r)
+void
+router_halt(struct router *r)
 {
 	r->draining = true;
 	httpd_loop_close(r->httpd);
+	r->httpd = NULL;
 	statements_cancel_all(r);
 	for (size_t e = 0; r->registry && e < r->registry->engine_count; e++) {
 		struct engine *engine = r->engines[e];
@@ -196,7 +197,14 @@ router_close(struct router *r)
 		r->engines[e] = NULL; /* what ends now is not asked of it again */
 		engine_close(engine);
 	}
-	statements_cancel_all(r);
+	statements_cancel_all(r); /* answers that are kept */
+	must(r->statement_count == 0);
+}
+
+static void
+router_close(struct router *r)
+{
+	router_halt(r);
 	router_fresh_close(r->fresh);
 	router_statistics_free(r->statistics);
 	plan_cache_free(r->plans);

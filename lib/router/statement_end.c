@@ -102,6 +102,8 @@ settle(struct statement *s)
 			return;
 		}
 	}
+	router_request_finish(&s->request); /* only the answer is wanted from now on */
+	s->sql = NULL;
 	s->patience.due = kept_long_enough;
 	loop_timer_set(
 	    r->loop, &s->patience, s->ended_us + r->registry->server.results_keep_ms * 1000);

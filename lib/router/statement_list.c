@@ -55,6 +55,7 @@ statement_wait_end(struct statement *s)
 	if (s->next_waiting)
 		s->next_waiting->waiting = s->waiting;
 	s->waiting = NULL;
+	s->router->waiting_count--;
 	loop_timer_clear(s->router->loop, &s->token_due);
 }
 
@@ -80,6 +81,7 @@ statement_wait_begin(struct statement *s)
 	if (r->waiting)
 		r->waiting->waiting = &s->next_waiting;
 	r->waiting = s;
+	r->waiting_count++;
 	s->token_due.due = token_due;
 	s->token_due.ctx = s;
 	loop_timer_set(
@@ -90,19 +92,15 @@ statement_wait_begin(struct statement *s)
 void
 statements_moved(struct router *router)
 {
-	struct statement *next, *list = router->waiting;
+	struct statement *s, *list = router->waiting;
 
 	/* those that go on waiting come into a list of their own */
 	router->waiting = NULL;
 	if (list)
 		list->waiting = &list;
-	for (; list; list = next) {
-		next = list->next_waiting;
-		if (next)
-			next->waiting = &next;
-		list->waiting = NULL;
-		loop_timer_clear(router->loop, &list->token_due);
-		statement_route(list);
+	while ((s = list) != NULL) {
+		statement_wait_end(s); /* the next one is the first now */
+		statement_route(s);
 	}
 }
 

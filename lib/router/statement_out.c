@@ -56,6 +56,18 @@ end_members(const struct statement *s, struct buf *out)
 		buf_printf(out, ",\"read_token\":\"%s\"", s->token);
 }
 
+static void
+chunks_drop(struct statement *s)
+{
+	for (size_t i = 0; i < s->chunk_count; i++) {
+		s->router->results_bytes -= (int64_t)s->chunks[i].rows.len;
+		buf_finish(&s->chunks[i].rows);
+	}
+	free(s->chunks);
+	s->chunks = NULL;
+	s->chunk_count = 0;
+}
+
 /* --- the beginning --- */
 
 static void
@@ -292,6 +304,7 @@ statement_close_failed(struct statement *s, const struct router_error *error)
 {
 	loop_timer_clear(s->router->loop, &s->flush);
 	if (s->kept) {
+		chunks_drop(s); /* nobody gets them */
 		s->error_status = error->status;
 		buf_byte(&s->error, '{');
 		router_error_write(error, &s->error);
@@ -319,11 +332,7 @@ statement_close_failed(struct statement *s, const struct router_error *error)
 void
 statement_out_finish(struct statement *s)
 {
-	for (size_t i = 0; i < s->chunk_count; i++) {
-		s->router->results_bytes -= (int64_t)s->chunks[i].rows.len;
-		buf_finish(&s->chunks[i].rows);
-	}
-	free(s->chunks);
+	chunks_drop(s);
 	buf_finish(&s->columns);
 	buf_finish(&s->error);
 	answer_finish(&s->answer);

@@ -112,6 +112,7 @@ static bool
 worth_waiting(const struct statement *s, const struct decision *d)
 {
 	return s->token_lsn && s->token_lsn != UINT64_MAX && !s->token_waited &&
+	       s->router->waiting_count < ROUTER_WAITING_MAX &&
 	       strcmp(d->reason, "BEHIND_TOKEN") == 0;
 }
 

@@ -17,7 +17,8 @@
 
 #include "base/clock.h"
 #include "engine/engine_ops.h"
-#include "router/ops.h"
+#include "router/statement.h"
+#include "wire/json.h"
 #include "work/lines.h"
 
 enum { TURNS = 3000, TURN_MS = 10 };
@@ -33,6 +34,9 @@ static const char config[] =
     "  g: {columns: {id: bigint}, key: id, engines: {clickhouse: x.g},\n"
     "      policies: {reader: {filter: \"id > 0\"}}}\n"
     "  w: {columns: {id: bigint}, key: id, engines: {postgres: x.w}}\n"
+    "  twice: {columns: {id: bigint}, key: id, engines: {clickhouse: x.b, postgres: x.b}}\n"
+    "  q: {columns: {id: bigint, 'a\"b': text}, key: id, engines: {clickhouse: x.q},\n"
+    "      policies: {reader: {masks: {'a\"b': \"'***'\"}}}}\n"
     "  top: {columns: {member: text, score: double precision}, engines: {redis: \"top\"}}\n"
     "roles: {reader: {write: true}, other: {}}\n";
 enum { CLICKHOUSE, POSTGRES = 2 };
@@ -170,12 +174,7 @@ world_free(struct world *w)
 {
 	struct router *r = &w->router;
 
-	httpd_loop_close(r->httpd);
-	for (size_t e = 0; e < r->registry->engine_count; e++) {
-		engine_close(r->engines[e]);
-		r->engines[e] = NULL;
-	}
-	statements_cancel_all(r);
+	router_halt(r);
 	assert_int_equal(r->statement_count, 0);
 	assert_true(r->results_bytes == 0);
 	plan_cache_free(r->plans);
@@ -434,6 +433,118 @@ test_a_write_that_was_cut_off_still_fails(void **state)
 	world_free(w);
 }
 
+/* Each line is JSON, whatever a column is called. */
+static void
+test_the_record_of_a_masked_column_can_be_read(void **state)
+{
+	struct world *w = world_new("rows=1");
+	struct buf text = { 0 };
+	struct slice line, raw;
+	struct err err;
+	size_t lines = 0;
+
+	(void)state;
+	assert_non_null(strstr(
+	    hear(w, say(w, "POST", "/v1/query", "{\"sql\": \"SELECT id FROM q\"}")), "200 "));
+	assert_int_equal(file_read(w->audit, &text, &err), FATE_DONE);
+	for (size_t at = 0; at < text.len; at += line.len + 1, lines++) {
+		const char *end = memchr(text.p + at, '\n', text.len - at);
+
+		assert_non_null(end);
+		line = slice_of(text.p + at, (size_t)(end - text.p) - at);
+		assert_int_equal(json_check(line, &raw, &err), FATE_DONE);
+		assert_non_null(memmem(line.p, line.len, "\"q.a\\\"b\"", 8));
+	}
+	assert_int_equal(lines, 2);
+	buf_finish(&text);
+	world_free(w);
+}
+
+/* An answer is kept for minutes: not the question with it, and of one that failed only that. */
+static void
+test_what_is_kept_is_the_answer_alone(void **state)
+{
+	static const char *const scripts[] = { "rows=3", "rows=3 end=reject code=22012" };
+	const char *got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+		struct world *w = world_new(scripts[i]);
+
+		got = hear(w, say(w, "POST", "/v1/query",
+				  "{\"sql\": \"SELECT id FROM t\", \"wait_timeout\": 0}"));
+		assert_non_null(strstr(got, "HTTP/1.1 202 "));
+		while (!w->router.kept)
+			turn(w, TURN_MS);
+		assert_int_equal(w->router.kept->request.body.cap, 0);
+		assert_true((w->router.results_bytes > 0) == (i == 0));
+		world_free(w);
+	}
+}
+
+/* Statements that wait for a replica hold their texts: there is an end to it. */
+static void
+test_no_more_wait_for_a_replica_than_may(void **state)
+{
+	struct world *w = world_new("rows=1");
+	const char *got;
+
+	(void)state;
+	w->who->limits.concurrency = 0;
+	w->router.registry->server.token_wait_ms = 600000;
+	for (int i = 0; i < ROUTER_WAITING_MAX; i++) {
+		got = hear(w, ask_with_token(w, ", \"wait_timeout\": 0"));
+		assert_non_null(strstr(got, "HTTP/1.1 202 "));
+	}
+	got = hear(w, ask_with_token(w, ", \"wait_timeout\": 0"));
+	assert_non_null(strstr(got, "HTTP/1.1 409 "));
+	assert_non_null(strstr(got, "\"code\":\"BEHIND_TOKEN\""));
+	replica_lsn = 10;
+	statements_moved(&w->router);
+	replica_lsn = 0;
+	got = hear(w, ask_with_token(w, ", \"wait_timeout\": 0"));
+	assert_non_null(strstr(got, "HTTP/1.1 202 "));
+	world_free(w);
+}
+
+/* What runs when all ends is cancelled, and no other engine is asked in place of the one
+ * that closes; nobody waits for one of them, somebody for the other. */
+static void
+test_what_runs_at_the_end_is_cancelled(void **state)
+{
+	static const char *const mores[] = { "", ", \"wait_timeout\": 0" };
+	struct world *w = world_new("hang rows=0");
+	uint64_t before = asked(w);
+	struct buf text = { 0 };
+	struct err err;
+	char body[100];
+	int fds[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(
+		    body, sizeof body, "{\"sql\": \"SELECT id FROM twice\"%s}", mores[i]);
+		fds[i] = say(w, "POST", "/v1/query", body);
+	}
+	turn(w, 100);
+	assert_int_equal(asked(w), before + 2);
+	assert_int_equal(w->router.statement_count, 2);
+	router_halt(&w->router);
+	assert_int_equal(w->who->running, 0);
+	assert_int_equal(file_read(w->audit, &text, &err), FATE_DONE);
+	for (size_t i = 0, at = 0; i < 2; i++) {
+		const char *line = strstr(buf_str(&text) + at, "\"outcome\":\"");
+
+		assert_non_null(line);
+		assert_memory_equal(line, "\"outcome\":\"CANCELLED\"", 21);
+		at = (size_t)(line - text.p) + 21;
+		assert_true((i == 1) == (strstr(text.p + at, "outcome") == NULL));
+		(void)close(fds[i]);
+	}
+	buf_finish(&text);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -446,6 +557,10 @@ main(void)
 		cmocka_unit_test(test_a_router_that_stops_begins_nothing),
 		cmocka_unit_test(test_what_cannot_be_written_down_does_not_begin),
 		cmocka_unit_test(test_a_write_that_was_cut_off_still_fails),
+		cmocka_unit_test(test_the_record_of_a_masked_column_can_be_read),
+		cmocka_unit_test(test_what_is_kept_is_the_answer_alone),
+		cmocka_unit_test(test_what_runs_at_the_end_is_cancelled),
+		cmocka_unit_test(test_no_more_wait_for_a_replica_than_may),
 	};
 
 	(void)mallopt(M_PERTURB, 0x55); /* what has been freed does not look as it was */
