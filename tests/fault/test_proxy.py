@@ -11,7 +11,7 @@ from harness import PATIENCE
 from proxy import Proxy
 from wait import wait_for
 
-PROXY = os.environ.get("SLUICE_KAFKA_PROXY", "")
+PROXY = os.environ["SLUICE_KAFKA_PROXY"]
 
 
 def _port(name):
@@ -20,8 +20,6 @@ def _port(name):
 
 @pytest.fixture(scope="module")
 def _proxy():
-    if not PROXY:
-        pytest.skip("this instance of the stack has no port for a proxy")
     proxy = Proxy(_port("SLUICE_KAFKA_PROXY"), _port("SLUICE_KAFKA_PROXIED")).start()
     yield proxy
     proxy.close()
