@@ -15,6 +15,7 @@ struct decider {
 	const struct decide_request *request;
 	const struct weather *weather;
 	struct decision *d;
+	unsigned candidates;
 	unsigned left;  /* bit set: engines still in */
 	unsigned fresh; /* after freshness, before health */
 	int order[REGISTRY_ENGINES_MAX];
@@ -86,10 +87,24 @@ freshness(struct decider *x)
 	x->fresh = x->left;
 }
 
+/* Engines that could answer if the parameters were others. */
+static void
+drop_unfit(struct decider *x)
+{
+	unsigned unfit = x->request->unfit & x->plan->candidates;
+
+	x->candidates = x->left = x->plan->candidates & ~unfit;
+	for (size_t e = 0; e < x->registry->engine_count; e++) {
+		if (unfit & 1u << e)
+			trace_add(&x->d->trace, STAGE_DIALECT, VERDICT_DROPPED, (int)e,
+			    "PARAMETER_VALUE", "%.79s", x->request->unfit_why[e].what);
+	}
+}
+
 static void
 prefer(struct decider *x, int engine)
 {
-	if (engine < 0 || !(x->plan->candidates & 1u << engine))
+	if (engine < 0 || !(x->candidates & 1u << engine))
 		return;
 	for (size_t i = 0; i < x->order_count; i++) {
 		if (x->order[i] == engine)
@@ -140,7 +155,7 @@ by_size(struct decider *x)
 	bool join = p->shape == SHAPE_JOIN && !small(x);
 	const char *big = too_big(x);
 
-	if (trino != ENGINE_NONE && big && (p->candidates & 1u << trino)) {
+	if (trino != ENGINE_NONE && big && (x->candidates & 1u << trino)) {
 		trace_add(&x->d->trace, STAGE_SIZE, VERDICT_NOTED, trino, big,
 		    "%u tables, %" PRId64 " rows, score %.1f", p->table_count, p->rows,
 		    p->score);
@@ -358,7 +373,7 @@ forced_allowed(struct decider *x, int engine)
 	char why[120];
 	const struct trace_item *item = NULL;
 
-	if (x->plan->candidates & 1u << engine)
+	if (x->candidates & 1u << engine)
 		return true;
 	for (size_t i = 0; i < x->d->trace.count; i++) {
 		if (x->d->trace.items[i].engine == engine &&
@@ -401,8 +416,7 @@ decide(const struct registry *registry, const struct plan *plan,
 		.plan = plan,
 		.request = request,
 		.weather = weather,
-		.d = ret_decision,
-		.left = plan->candidates };
+		.d = ret_decision };
 
 	*ret_decision = (struct decision){
 		.engine = ENGINE_NONE, .offset = plan->offset, .trace = plan->trace
@@ -420,9 +434,15 @@ decide(const struct registry *registry, const struct plan *plan,
 		ret_decision->engine = DECIDED_REGISTRY;
 		return;
 	}
+	drop_unfit(&x);
 	freshness(&x);
 	if (request->engine) {
 		forced(&x);
+		return;
+	}
+	if (!x.candidates) {
+		refuse(&x, STAGE_DIALECT, "NO_ENGINE",
+		    "no engine that holds these tables can be told these parameters");
 		return;
 	}
 	order_by_shape(&x);

@@ -32,6 +32,8 @@ struct decide_request {
 	uint64_t token_lsn;       /* what a replica must hold; 0: no read token was shown */
 	const char *engine;       /* forced; NULL: none */
 	enum routing routing;
+	unsigned unfit; /* bit set: candidates to which these parameters cannot be said */
+	const struct err *unfit_why; /* by engine, of those: code and sentence */
 };
 
 enum { DECIDED_REGISTRY = -2 }; /* answered from the registry itself */

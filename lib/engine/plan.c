@@ -133,6 +133,11 @@ measure(struct maker *m)
 
 	p->table_count = (unsigned)f->table_count;
 	p->param_count = (size_t)f->param_max;
+	if (p->param_count) {
+		p->params = calloc(p->param_count, sizeof *p->params);
+		must(p->params);
+		memcpy(p->params, f->params, p->param_count * sizeof *p->params);
+	}
 	p->aggregate = f->groupings > 0;
 	for (size_t i = 0; i < f->table_count; i++)
 		p->rows += f->tables[i]->table->row_estimate;
@@ -212,8 +217,10 @@ plan_free(struct plan *plan)
 		return;
 	for (size_t i = 0; i < REGISTRY_ENGINES_MAX; i++) {
 		free(plan->sql[i]);
+		free(plan->holes[i]);
 		plan_finish_free(plan->finish[i]);
 	}
+	free(plan->params);
 	free(plan->columns);
 	free(plan->tables);
 	free(plan);

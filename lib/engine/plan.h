@@ -54,12 +54,18 @@ struct plan {
 	bool explain, aggregate, governed;
 	unsigned table_count;
 	size_t param_count; /* the highest $n */
+	/* Of each, as Postgres deduces it: UNKNOWN's where that is not known here. */
+	struct pgtype *params;
 	/* Every table that it names, read or written; of the registry. */
 	const struct registry_table **tables;
 	size_t tables_named;
 	int64_t rows;                    /* of all tables together */
 	double score;                    /* complexity */
 	char *sql[REGISTRY_ENGINES_MAX]; /* by engine, for candidates; of METADATA: Postgres' */
+	/* By engine: where its SQL has $n, to be filled by plan_sql(). Postgres' has none: it
+	 * takes parameters. */
+	struct dialect_hole *holes[REGISTRY_ENGINES_MAX];
+	size_t hole_count[REGISTRY_ENGINES_MAX];
 	/* By engine: what makes its rows into columns; NULL: they are. */
 	struct plan_finish *finish[REGISTRY_ENGINES_MAX];
 	/* A read's results, by which every engine's answer is named and printed. */
@@ -83,5 +89,12 @@ enum { PLAN_ARENA = 128 << 20 };
 struct plan *plan_make(
     const struct registry *registry, const struct plan_request *request, struct arena *arena);
 void plan_free(struct plan *plan); /* accepts NULL */
+
+/* A candidate's SQL with these parameters in it, for engines that are not told them apart
+ * (all but Postgres): as dialect_fill(), and a parameter that stands nowhere in it must be
+ * one of its type all the same. arena is scratch, and is reset. */
+enum fate plan_sql(const struct registry *registry, const struct plan *plan, int engine,
+    const struct slice *params, struct arena *arena, struct buf *ret_sql,
+    struct err *err) NODISCARD;
 
 #endif

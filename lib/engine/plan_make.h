@@ -33,6 +33,8 @@ bool plan_authorise(struct maker *m);
 
 /* plan_place.c: placements, then dialect. */
 bool plan_place(struct maker *m);
+/* plan_params.c */
+enum sql_dialect plan_dialect(enum engine_kind kind);
 
 /* plan_shape.c: POINT_LOOKUP, AGG_NO_JOIN, ...; never refuses. */
 void plan_shape(struct maker *m);

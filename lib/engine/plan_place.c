@@ -83,14 +83,6 @@ scan(void *ctx, const struct sql_table *table, struct dialect_scan *ret)
 	ret->masks = policy ? policy->masks : NULL;
 }
 
-static const enum sql_dialect dialects[ENGINE_KINDS] = {
-	[ENGINE_POSTGRES] = DIALECT_POSTGRES,
-	[ENGINE_CLICKHOUSE] = DIALECT_CLICKHOUSE,
-	[ENGINE_TRINO] = DIALECT_TRINO,
-	[ENGINE_DUCKDB] = DIALECT_DUCKDB,
-	[ENGINE_DATABRICKS] = DIALECT_TRINO, /* never asked: it has no driver */
-};
-
 /* What the engine leaves undone; false: lib/sql cannot do it either. */
 static bool
 finishes(struct maker *m, size_t engine, const struct dialect_finish *emitted,
@@ -108,21 +100,36 @@ finishes(struct maker *m, size_t engine, const struct dialect_finish *emitted,
 	return false;
 }
 
+static void
+keep_holes(struct plan *p, size_t engine, struct buf *holes)
+{
+	p->hole_count[engine] = holes->len / sizeof *p->holes[engine];
+	if (!p->hole_count[engine]) {
+		buf_finish(holes);
+		return;
+	}
+	p->holes[engine] = calloc(1, holes->len);
+	must(p->holes[engine]);
+	memcpy(p->holes[engine], holes->p, holes->len);
+	buf_finish(holes);
+}
+
 /* The SELECT as SQL of the engine, after prefix; false when it cannot be said. finished:
- * rows may be finished here. */
+ * rows may be finished here; filled: parameters may come with the asking. */
 static bool
-translate(struct maker *m, size_t engine, const char *prefix, bool finished, char **ret_sql,
-    struct ast_trouble *trouble)
+translate(struct maker *m, size_t engine, const char *prefix, bool finished, bool filled,
+    char **ret_sql, struct ast_trouble *trouble)
 {
 	const struct registry_engine *e = &m->registry->engines[engine];
 	struct scan_of of = { m, engine };
 	struct dialect_finish finish = { 0 };
-	struct dialect dialect = { .dialect = dialects[e->kind],
+	struct buf sql = { 0 }, holes = { 0 };
+	struct dialect dialect = { .dialect = plan_dialect(e->kind),
 		.version = e->version,
 		.finish = finished ? &finish : NULL,
+		.holes = filled ? &holes : NULL,
 		.ctx = &of,
 		.scan = scan };
-	struct buf sql = { 0 };
 	bool good;
 
 	buf_cstr(&sql, prefix);
@@ -133,8 +140,10 @@ translate(struct maker *m, size_t engine, const char *prefix, bool finished, cha
 	buf_finish(&finish.texts);
 	if (!good) {
 		buf_finish(&sql);
+		buf_finish(&holes);
 		return false;
 	}
+	keep_holes(m->plan, engine, &holes);
 	(void)buf_str(&sql);
 	*ret_sql = sql.p;
 	return true;
@@ -157,15 +166,21 @@ express(struct maker *m, size_t engine)
 	const struct registry_engine *e = &m->registry->engines[engine];
 	struct ast_trouble trouble;
 	struct plan *p = m->plan;
+	const char *why;
 
 	if (e->kind == ENGINE_POSTGRES && !p->governed) {
 		p->sql[engine] = verbatim(m);
 		return;
 	}
-	if (m->facts.locking || !translate(m, engine, p->explain ? "EXPLAIN " : "", !p->explain,
-				    &p->sql[engine], &trouble))
-		drop(m, engine, STAGE_DIALECT, cannot_express(e->kind),
-		    m->facts.locking ? "row locks" : trouble.what);
+	why = m->facts.locking ? "row locks"
+	      : e->kind != ENGINE_POSTGRES && m->facts.param_max && !m->facts.params_typed
+		  ? "a parameter whose type is not known"
+		  : NULL;
+	if (!why && !translate(m, engine, p->explain ? "EXPLAIN " : "", !p->explain, true,
+			&p->sql[engine], &trouble))
+		why = trouble.what;
+	if (why)
+		drop(m, engine, STAGE_DIALECT, cannot_express(e->kind), why);
 }
 
 static bool
@@ -215,7 +230,7 @@ static bool
 create_elsewhere(struct maker *m, const struct registry_table *like, size_t engine)
 {
 	const struct registry_placement *place_like = &like->placements[engine];
-	enum sql_dialect dialect = dialects[m->registry->engines[engine].kind];
+	enum sql_dialect dialect = plan_dialect(m->registry->engines[engine].kind);
 	struct plan *p = m->plan;
 	struct ast_trouble trouble;
 	struct buf prefix = { 0 };
@@ -232,7 +247,7 @@ create_elsewhere(struct maker *m, const struct registry_table *like, size_t engi
 	dialect_name(&prefix, dialect, m->statement->targets[0]->name);
 	buf_cstr(&prefix, " AS ");
 	good = (p->placed & 1u << engine) &&
-	       translate(m, engine, buf_str(&prefix), false, &p->sql[engine], &trouble);
+	       translate(m, engine, buf_str(&prefix), false, false, &p->sql[engine], &trouble);
 	buf_finish(&prefix);
 	if (!good)
 		return plan_refuse(m, STAGE_PLACEMENTS, "CROSS_ENGINE_WRITE", -1,

@@ -45,14 +45,49 @@ dropped_by(const struct trace *trace, int engine)
 	return found;
 }
 
+/* What engines would be asked with the parameters that came. */
+struct said {
+	struct buf sql[REGISTRY_ENGINES_MAX];
+	unsigned filled, unfit;
+	struct err why[REGISTRY_ENGINES_MAX];
+};
+
+static void
+say(struct router *router, const struct plan *plan, const struct router_request *request,
+    struct said *said)
+{
+	const struct registry *r = router->registry;
+
+	if (!plan->param_count || plan->refused || request->param_count != plan->param_count)
+		return;
+	for (size_t e = 0; e < r->engine_count; e++) {
+		if (!(plan->candidates & 1u << e) || r->engines[e].kind == ENGINE_POSTGRES)
+			continue;
+		if (plan_sql(r, plan, (int)e, request->params, &router->arena, &said->sql[e],
+			&said->why[e]) == FATE_DONE)
+			said->filled |= 1u << e;
+		else
+			said->unfit |= 1u << e;
+	}
+}
+
+static void
+sql_write(struct said *said, int engine, const char *sql, struct buf *out)
+{
+	if (engine >= 0 && (said->filled & 1u << engine))
+		member(out, "sql", buf_str(&said->sql[engine]));
+	else if (sql && (engine < 0 || !(said->unfit & 1u << engine)))
+		member(out, "sql", sql);
+}
+
 static void
 engine_write(const struct router *router, const struct plan *plan, const struct decision *d,
-    const struct weather *weather, int e, struct buf *out)
+    const struct weather *weather, struct said *said, int e, struct buf *out)
 {
 	const struct registry_engine *config = &router->registry->engines[e];
 	const struct engine_weather *w = &weather->engines[e];
 	const struct trace_item *item = dropped_by(&d->trace, e);
-	bool candidate = plan->candidates & 1u << e;
+	bool candidate = (plan->candidates & ~said->unfit) & 1u << e;
 
 	buf_printf(out, "%s{\"candidate\":%s,\"chosen\":%s", e ? "," : "",
 	    candidate ? "true" : "false", d->engine == e ? "true" : "false");
@@ -70,15 +105,14 @@ engine_write(const struct router *router, const struct plan *plan, const struct 
 	if (w->measured_ms > 0)
 		buf_printf(out, ",\"predicted_ms\":%.3f,\"predicted_cost\":%.9g",
 		    w->measured_ms, w->measured_cost);
-	if (plan->sql[e])
-		member(out, "sql", plan->sql[e]);
+	sql_write(said, e, plan->sql[e], out);
 	buf_byte(out, '}');
 }
 
 static void
 decision_write(const struct router *router, const struct router_request *request,
     const struct plan *plan, const struct decision *d, const struct weather *weather,
-    struct buf *out)
+    struct said *said, struct buf *out)
 {
 	static const char *const classes[] = { "read", "write", "ddl", "metadata" };
 	const struct registry *registry = router->registry;
@@ -104,12 +138,11 @@ decision_write(const struct router *router, const struct router_request *request
 	if (d->predicted_ms > 0)
 		buf_printf(out, ",\"predicted_ms\":%.3f,\"predicted_cost\":%.9g",
 		    d->predicted_ms, d->predicted_cost);
-	if (d->sql)
-		member(out, "sql", d->sql);
+	sql_write(said, d->engine, d->sql, out);
 	trace_write(registry, &d->trace, out);
 	buf_cstr(out, ",\"engines\":[");
 	for (size_t e = 0; e < registry->engine_count; e++)
-		engine_write(router, plan, d, weather, (int)e, out);
+		engine_write(router, plan, d, weather, said, (int)e, out);
 	buf_cstr(out, "]}\n");
 }
 
@@ -126,16 +159,22 @@ router_explain(struct router *router, struct httpd_exchange *x, struct principal
 	const struct plan *plan;
 	struct weather weather;
 	struct decision d;
+	struct said said = { 0 };
 
 	if (error) {
 		router_refuse(x, error);
 		return;
 	}
 	plan = plan_cache_take(router->plans, &planned, &router->arena);
+	say(router, plan, request, &said);
+	wanted.unfit = said.unfit;
+	wanted.unfit_why = said.why;
 	router_weather(router, plan, 0, &weather);
 	decide(router->registry, plan, &wanted, &weather, &d);
 	httpd_begin(x, 200, "application/json");
-	decision_write(router, request, plan, &d, &weather, httpd_out(x));
+	decision_write(router, request, plan, &d, &weather, &said, httpd_out(x));
+	for (size_t e = 0; e < REGISTRY_ENGINES_MAX; e++)
+		buf_finish(&said.sql[e]);
 	plan_cache_give_back(router->plans, plan);
 	httpd_end(x, NULL);
 }

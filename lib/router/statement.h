@@ -45,7 +45,10 @@ struct statement {
 	const char *reason, *sql;
 	char detail[200], trouble[200];
 	bool degraded;
-	unsigned failed; /* bit set: engines that refused it just now */
+	unsigned failed;       /* bit set: engines that refused it just now */
+	unsigned unfit;        /* bit set: engines to which its parameters cannot be said */
+	struct err *unfit_why; /* by engine; NULL: none is unfit */
+	struct buf filled;     /* the engine's SQL with the parameters in it */
 	uint64_t token_lsn;
 
 	/* the answer */

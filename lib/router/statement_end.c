@@ -22,6 +22,8 @@ statement_free(struct statement *s)
 	if (s->plan)
 		plan_cache_give_back(s->router->plans, s->plan);
 	router_request_finish(&s->request);
+	buf_finish(&s->filled);
+	free(s->unfit_why);
 	free(s);
 }
 

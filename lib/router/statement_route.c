@@ -2,7 +2,28 @@
 #include "router/statement.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/must.h"
+
+/* No engine is left but by its parameters: what is wrong with them is what is wrong. */
+static void
+blame_parameters(const struct statement *s, struct router_error *error)
+{
+	int at = s->request.engine ? registry_engine(s->router->registry, s->request.engine)
+				   : __builtin_ctz(s->unfit);
+	const struct err *why = &s->unfit_why[at];
+
+	if (!(s->unfit & 1u << at))
+		return;
+	error->sqlstate = why->code;
+	error->message = why->what;
+	if (strncmp(why->code, "22", 2) == 0) {
+		error->status = 400;
+		error->code = "STATEMENT_FAILED";
+	}
+}
 
 static void
 fail_of_decision(struct statement *s, const struct decision *d)
@@ -17,6 +38,9 @@ fail_of_decision(struct statement *s, const struct decision *d)
 								       : "",
 		.position = router_character(s->request.sql, d->offset) };
 
+	if (s->unfit &&
+	    (strcmp(d->reason, "NO_ENGINE") == 0 || strcmp(d->reason, "ENGINE_CANNOT") == 0))
+		blame_parameters(s, &error);
 	if (d->status == 503)
 		error.retry_after_s = 1;
 	statement_fail(s, &error);
@@ -62,13 +86,14 @@ ask(struct statement *s, struct err *err)
 {
 	struct router *r = s->router;
 	int at = asked_of(s);
+	bool apart = r->registry->engines[at].kind == ENGINE_POSTGRES;
 	int64_t most_ms = s->who->limits.time_ms, want_ms = s->request.timeout_ms;
 
 	if (want_ms && (!most_ms || want_ms < most_ms))
 		most_ms = want_ms;
 	s->ask = (struct engine_ask){ .sql = s->sql,
-		.params = s->request.params,
-		.param_count = s->request.param_count,
+		.params = apart ? s->request.params : NULL,
+		.param_count = apart ? s->request.param_count : 0,
 		.columns = s->plan->columns,
 		.column_count = reads(s) && !s->plan->explain ? s->plan->column_count : 0,
 		.finish = s->engine >= 0 ? s->plan->finish[s->engine] : NULL,
@@ -116,6 +141,31 @@ worth_waiting(const struct statement *s, const struct decision *d)
 	       strcmp(d->reason, "BEHIND_TOKEN") == 0;
 }
 
+/* The SQL that the chosen engine is asked. false: it cannot be told these parameters. */
+static bool
+take_sql(struct statement *s, const struct decision *d)
+{
+	struct router *r = s->router;
+	struct err err;
+
+	s->sql = d->engine == DECIDED_REGISTRY ? s->plan->sql[asked_of(s)] : d->sql;
+	if (d->status != 200 || d->engine < 0 || !s->request.param_count ||
+	    r->registry->engines[d->engine].kind == ENGINE_POSTGRES)
+		return true;
+	s->filled.len = 0;
+	if (plan_sql(r->registry, s->plan, d->engine, s->request.params, &r->arena, &s->filled,
+		&err) == FATE_DONE) {
+		s->sql = buf_str(&s->filled);
+		return true;
+	}
+	if (!s->unfit_why)
+		s->unfit_why = calloc(REGISTRY_ENGINES_MAX, sizeof *s->unfit_why);
+	must(s->unfit_why);
+	s->unfit |= 1u << d->engine;
+	s->unfit_why[d->engine] = err;
+	return false;
+}
+
 void
 statement_route(struct statement *s)
 {
@@ -128,14 +178,17 @@ statement_route(struct statement *s)
 	struct decision d;
 
 	router_weather(r, s->plan, s->failed, &weather);
-	decide(r->registry, s->plan, &wanted, &weather, &d);
+	do {
+		wanted.unfit = s->unfit;
+		wanted.unfit_why = s->unfit_why;
+		decide(r->registry, s->plan, &wanted, &weather, &d);
+		s->engine = d.engine;
+	} while (!take_sql(s, &d));
 	if (worth_waiting(s, &d)) {
 		statement_wait_begin(s);
 		return;
 	}
-	s->engine = d.engine;
 	s->reason = d.reason;
-	s->sql = d.engine == DECIDED_REGISTRY ? s->plan->sql[asked_of(s)] : d.sql;
 	s->degraded = d.degraded;
 	(void)snprintf(s->detail, sizeof s->detail, "%s", d.detail);
 	if (d.status != 200)

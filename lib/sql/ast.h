@@ -229,6 +229,7 @@ struct ast_select {
 	bool aggregates; /* an aggregate of this level stands in it */
 	bool has_windows;
 	bool correlated;
+	bool arm;                /* of a set operation */
 	struct ast_cte *own_cte; /* the recursive CTE that it defines */
 };
 

@@ -326,6 +326,8 @@ limits(struct emitter *em, const struct ast_select *s)
 		buf_cstr(em->out, i ? " OFFSET " : " LIMIT ");
 		if (is(em, DIALECT_POSTGRES))
 			emit_expr(em, e);
+		else if (param_of(e))
+			emit_param(em, param_of(e), NEED_COUNT, NULL);
 		else if (e->kind != AST_INT || e->number < 0)
 			cannot(em, e->location, "a limit that is no constant");
 		else
@@ -432,6 +434,8 @@ dialect_emit(const struct dialect *dialect, const struct ast_select *select, str
 	if (!trouble->code && em.filtered && em.raises && !is(&em, DIALECT_POSTGRES)) {
 		em.fenced = true;
 		out->len = begin;
+		if (dialect->holes)
+			dialect->holes->len = 0;
 		if (dialect->finish)
 			dialect->finish->wires.len = dialect->finish->results.len =
 			    dialect->finish->texts.len = 0;

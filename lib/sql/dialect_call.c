@@ -256,13 +256,20 @@ static void
 substring(struct emitter *em, const struct ast_expr *e)
 {
 	for (size_t i = 1; i < e->argc; i++) {
-		if (e->args[i]->kind != AST_INT || e->args[i]->number < (i == 1))
+		if (!param_of(e->args[i]) &&
+		    (e->args[i]->kind != AST_INT || e->args[i]->number < (i == 1)))
 			cannot(em, e->location, "substring with such a place or length");
 	}
 	around(
 	    em, is(em, DIALECT_CLICKHOUSE) ? "substringUTF8(" : "substring(", e->args[0], "");
-	for (size_t i = 1; i < e->argc; i++)
-		buf_printf(em->out, ", %s", e->args[i]->name);
+	for (size_t i = 1; i < e->argc; i++) {
+		buf_cstr(em->out, ", ");
+		if (param_of(e->args[i]))
+			emit_param(
+			    em, param_of(e->args[i]), i == 1 ? NEED_PLACE : NEED_COUNT, NULL);
+		else
+			buf_cstr(em->out, e->args[i]->name);
+	}
 	buf_byte(em->out, ')');
 }
 
@@ -279,7 +286,8 @@ plain_function(struct emitter *em, const struct ast_expr *e)
 		around(em, clickhouse ? "toInt32(lengthUTF8(" : "length(", e->args[0],
 		    clickhouse ? "))" : ")");
 	} else if (starts && e->argc == 2 && is_text(e->args[0]) &&
-		   e->args[1]->kind == AST_STRING) {
+		   (e->args[1]->kind == AST_STRING ||
+		       (param_of(e->args[1]) && is_text(e->args[1])))) {
 		around(em, clickhouse ? "CAST(startsWith(" : "starts_with(", e->args[0], ", ");
 		around(em, "", e->args[1], clickhouse ? "), 'Nullable(Bool)')" : ")");
 	} else if (part && (e->argc == 2 || e->argc == 3) && is_text(e->args[0])) {

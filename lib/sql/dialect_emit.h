@@ -49,6 +49,12 @@ void must_equate(struct emitter *em, const struct ast_expr *e);
 /* Refuses what engines do not order alike. */
 void must_order(struct emitter *em, const struct ast_expr *e);
 
+/* The parameter that e is, cast to its own type or not; NULL: none. */
+const struct ast_expr *param_of(const struct ast_expr *e);
+/* A hole for it. like NULL: no matter. */
+void emit_param(struct emitter *em, const struct ast_expr *param, enum dialect_need need,
+    const struct ast_expr *like);
+
 void emit_expr(struct emitter *em, const struct ast_expr *e);
 /* A literal as a value of that type; other expressions as they are. */
 void emit_as(struct emitter *em, const struct ast_expr *e, const struct ast_expr *like);

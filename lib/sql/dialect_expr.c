@@ -34,7 +34,7 @@ void
 emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
     const struct ast_expr *b, long location)
 {
-	const struct ast_expr *typed = class_of(a) == CLASS_LITERAL ? b : a;
+	const struct ast_expr *typed = class_of(a) == CLASS_LITERAL || param_of(a) ? b : a;
 	bool equality = strcmp(op, "<>") == 0 || !strchr("<>", *op);
 
 	if (!is(em, DIALECT_POSTGRES)) {
@@ -69,26 +69,52 @@ clickhouse_arithmetic(struct emitter *em, const struct ast_expr *e)
 	buf_printf(em->out, "), 'Nullable(%s)')", result);
 }
 
+/* MIN / -1 ends otherwise everywhere. false: it may be that, or 0. */
+static bool
+divides(const struct ast_expr *by)
+{
+	return (by->kind == AST_INT && by->number != 0 && by->number != -1) || param_of(by);
+}
+
+static void
+emit_divisor(struct emitter *em, const struct ast_expr *by)
+{
+	if (param_of(by))
+		emit_param(em, param_of(by), NEED_DIVISOR, NULL);
+	else
+		emit_expr(em, by);
+}
+
 static void
 integer_division(struct emitter *em, const struct ast_expr *e)
 {
 	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
 	const struct ast_expr *by = e->args[1];
 
-	/* MIN / -1 ends otherwise everywhere */
-	if (by->kind != AST_INT || by->number == 0 || by->number == -1)
+	if (!divides(by))
 		cannot(em, e->location, "integer division by anything but a constant");
 	buf_cstr(em->out, clickhouse ? "intDiv(" : "(");
 	emit_expr(em, e->args[0]);
 	buf_cstr(em->out, clickhouse ? ", " : is(em, DIALECT_DUCKDB) ? " // " : " / ");
-	emit_expr(em, by);
+	emit_divisor(em, by);
+	buf_byte(em->out, ')');
+}
+
+static void
+remainder_of(struct emitter *em, const struct ast_expr *e)
+{
+	if (!divides(e->args[1]))
+		cannot(em, e->location, "a remainder by anything but a constant");
+	buf_byte(em->out, '(');
+	emit_expr(em, e->args[0]);
+	buf_cstr(em->out, " % ");
+	emit_divisor(em, e->args[1]);
 	buf_byte(em->out, ')');
 }
 
 static void
 arithmetic(struct emitter *em, const struct ast_expr *e)
 {
-	const struct ast_expr *by = e->args[e->argc - 1];
 	char op = *e->name;
 
 	em->raises = em->raises || (op != '/' && op != '%');
@@ -97,10 +123,8 @@ arithmetic(struct emitter *em, const struct ast_expr *e)
 		cannot(em, e->location, "arithmetic on other than integers");
 	else if (op == '/')
 		integer_division(em, e);
-	else if (op == '%' && (by->kind != AST_INT || by->number == 0 || by->number == -1))
-		cannot(em, e->location, "a remainder by anything but a constant");
 	else if (op == '%')
-		joined(em, e, " % ");
+		remainder_of(em, e);
 	else if (is(em, DIALECT_CLICKHOUSE))
 		clickhouse_arithmetic(em, e);
 	else
@@ -191,21 +215,25 @@ between(struct emitter *em, const struct ast_expr *e)
 static void
 like(struct emitter *em, const struct ast_expr *e)
 {
-	const struct ast_expr *pattern = e->args[1];
+	const struct ast_expr *pattern = e->args[1], *param = NULL;
 	bool similar = *e->name == 's', plain = *e->name == 'l';
 
 	if (!is(em, DIALECT_POSTGRES)) {
-		if (!plain || pattern->kind != AST_STRING || strchr(pattern->name, '\\') ||
-		    class_of(e->args[0]) != CLASS_TEXT)
+		param = class_of(pattern) == CLASS_TEXT ? param_of(pattern) : NULL;
+		if (!plain || class_of(e->args[0]) != CLASS_TEXT ||
+		    (!param && (pattern->kind != AST_STRING || strchr(pattern->name, '\\'))))
 			cannot(em, e->location, "a pattern other than LIKE with a constant");
-		else if (is(em, DIALECT_CLICKHOUSE) && strchr(pattern->name, '_'))
+		else if (is(em, DIALECT_CLICKHOUSE) && !param && strchr(pattern->name, '_'))
 			cannot(em, e->location, "LIKE with _");
 	}
 	buf_byte(em->out, '(');
 	emit_expr(em, e->args[0]);
 	buf_cstr(em->out, e->negate ? " NOT" : "");
 	buf_cstr(em->out, plain ? " LIKE " : similar ? " SIMILAR TO " : " ILIKE ");
-	emit_expr(em, pattern);
+	if (param)
+		emit_param(em, param, NEED_PATTERN, NULL);
+	else
+		emit_expr(em, pattern);
 	buf_byte(em->out, ')');
 }
 
@@ -247,14 +275,16 @@ is_bool(struct emitter *em, const struct ast_expr *e)
 	buf_cstr(em->out, unknown ? " IS NULL))" : ", false))");
 }
 
-/* Engines unify scales otherwise than Postgres, or not at all. */
+/* Engines unify scales otherwise than Postgres, or not at all; without a typmod each value
+ * has its own. */
 static bool
 same_result(const struct ast_expr *part, const struct ast_expr *whole)
 {
 	if (part->kind == AST_NULL)
 		return true;
 	return part->type.kind == whole->type.kind &&
-	       (part->type.kind != TYPE_NUMERIC || part->type.typmod == whole->type.typmod);
+	       (part->type.kind != TYPE_NUMERIC ||
+		   (part->type.typmod >= 0 && part->type.typmod == whole->type.typmod));
 }
 
 /* CASE x WHEN y is CASE WHEN x = y. */
@@ -375,8 +405,7 @@ subquery(struct emitter *em, const struct ast_expr *e)
 static void
 postgres_only(struct emitter *em, const struct ast_expr *e)
 {
-	static const char *const words[] = { [AST_PARAM] = "a parameter",
-		[AST_ANY] = "ANY(array)",
+	static const char *const words[] = { [AST_ANY] = "ANY(array)",
 		[AST_ALL] = "ALL(array)",
 		[AST_ROW] = "a row",
 		[AST_ARRAY] = "an array",
@@ -388,8 +417,6 @@ postgres_only(struct emitter *em, const struct ast_expr *e)
 
 	if (!is(em, DIALECT_POSTGRES)) {
 		cannot(em, e->location, "%s", words[e->kind] ? words[e->kind] : "this");
-	} else if (e->kind == AST_PARAM) {
-		buf_printf(em->out, "$%lld", (long long)e->number);
 	} else if (e->kind == AST_ANY || e->kind == AST_ALL) {
 		buf_byte(em->out, '(');
 		emit_expr(em, e->args[0]);
@@ -458,7 +485,7 @@ emit_node(struct emitter *em, const struct ast_expr *e)
 	case AST_SCALAR:
 	case AST_ARRAY_OF:
 	case AST_IN_SELECT: subquery(em, e); return;
-	case AST_PARAM:
+	case AST_PARAM: emit_param(em, e, NEED_VALUE, NULL); return;
 	case AST_ANY:
 	case AST_ALL:
 	case AST_ROW:

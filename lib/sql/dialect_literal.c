@@ -48,6 +48,16 @@ dialect_text(struct buf *out, enum sql_dialect dialect, const char *text)
 	buf_byte(out, '\'');
 }
 
+const struct ast_expr *
+param_of(const struct ast_expr *e)
+{
+	if (e->kind == AST_CAST && !e->cast->array && !e->cast->mod_count &&
+	    e->args[0]->kind == AST_PARAM && sql_type_kind(e->args[0]->type) != KIND_UNKNOWN &&
+	    e->args[0]->type.kind == e->type.kind)
+		return e->args[0];
+	return e->kind == AST_PARAM ? e : NULL;
+}
+
 enum value_class
 class_of(const struct ast_expr *e)
 {
@@ -70,7 +80,8 @@ class_of(const struct ast_expr *e)
 
 	if (sql_type_kind(e->type) == KIND_UNKNOWN)
 		return CLASS_LITERAL;
-	if (e->type.kind == TYPE_NUMERIC && e->type.typmod < 0 && e->kind != AST_DECIMAL)
+	if (e->type.kind == TYPE_NUMERIC && e->type.typmod < 0 && e->kind != AST_DECIMAL &&
+	    !param_of(e))
 		return CLASS_OTHER;
 	return classes[e->type.kind];
 }
@@ -205,18 +216,20 @@ number_literal(struct emitter *em, const struct ast_expr *e)
 {
 	const char *point = strchr(e->name, '.');
 	size_t scale = point ? strlen(point + 1) : 0;
+	bool minus = *e->name == '-';
+	const char *digits = e->name + minus;
 
 	if (e->type.kind != TYPE_NUMERIC && is(em, DIALECT_CLICKHOUSE))
 		buf_printf(em->out, "toInt64(%s)", e->name);
 	else if (e->type.kind != TYPE_NUMERIC)
 		buf_printf(em->out, "CAST(%s AS BIGINT)", e->name);
-	else if (strspn(e->name, "0123456789.") != strlen(e->name) || strlen(e->name) > 30)
+	else if (strspn(digits, "0123456789.") != strlen(digits) || strlen(digits) > 30)
 		cannot(em, e->location, "a number with an exponent or more than 30 digits");
 	else if (is(em, DIALECT_CLICKHOUSE))
-		buf_printf(em->out, "toDecimal128('%s%s', %zu)", *e->name == '.' ? "0" : "",
-		    e->name, scale);
+		buf_printf(em->out, "toDecimal128('%s%s%s', %zu)", minus ? "-" : "",
+		    *digits == '.' ? "0" : "", digits, scale);
 	else
-		buf_cstr(em->out, e->name);
+		buf_printf(em->out, minus ? "(%s)" : "%s", e->name);
 }
 
 static void
@@ -250,8 +263,12 @@ emit_literal(struct emitter *em, const struct ast_expr *e, struct pgtype type)
 void
 emit_as(struct emitter *em, const struct ast_expr *e, const struct ast_expr *like)
 {
+	const struct ast_expr *param = is(em, DIALECT_POSTGRES) ? NULL : param_of(e);
+
 	if (e->kind == AST_STRING)
 		emit_literal(em, e, like->type);
+	else if (param)
+		emit_param(em, param, NEED_VALUE, like);
 	else
 		emit_expr(em, e);
 }

@@ -160,16 +160,16 @@ meant(struct resolver *r, struct level *level, struct ast_expr *e, bool output_f
 }
 
 static void
-groups_and_orders(struct resolver *r, struct level *level)
+orders_and_groups(struct resolver *r, struct level *level)
 {
 	struct ast_select *s = level->select;
 
+	for (size_t i = 0; i < s->order_count && !resolver_bad(r); i++)
+		s->order[i].expr = meant(r, level, s->order[i].expr, true);
 	for (size_t i = 0; i < s->group.count && !resolver_bad(r); i++)
 		s->group.items[i] = meant(r, level, s->group.items[i], false);
 	for (size_t i = 0; i < s->distinct_on.count && !resolver_bad(r); i++)
 		s->distinct_on.items[i] = meant(r, level, s->distinct_on.items[i], true);
-	for (size_t i = 0; i < s->order_count && !resolver_bad(r); i++)
-		s->order[i].expr = meant(r, level, s->order[i].expr, true);
 }
 
 static void
@@ -249,6 +249,7 @@ set_operation(struct resolver *r, struct level *level)
 {
 	struct ast_select *s = level->select;
 
+	s->left->arm = s->right->arm = true;
 	scope_select(r, level->parent, level->ctes, s->left, false);
 	if (resolver_bad(r))
 		return;
@@ -267,6 +268,8 @@ set_operation(struct resolver *r, struct level *level)
 		set_results(r, s);
 }
 
+/* The clauses in the order in which Postgres reads them: the first that says a parameter's
+ * type is right. */
 static void
 plain_select(struct resolver *r, struct level *level)
 {
@@ -282,15 +285,15 @@ plain_select(struct resolver *r, struct level *level)
 	s->sources = resolver_take(r, s->source_count, sizeof(*s->sources));
 	if (s->source_count)
 		memcpy(s->sources, level->sources, s->source_count * sizeof(*s->sources));
-	scope_expr(r, level, s->where);
 	if (s->value_count)
 		value_rows(r, level);
 	else
 		scope_targets(r, level);
-	groups_and_orders(r, level);
+	scope_expr(r, level, s->where);
+	scope_param_as(r, s->where, TYPE_BOOL);
 	scope_expr(r, level, s->having);
-	for (size_t i = 0; i < s->window_count; i++)
-		scope_window(r, level, &s->windows[i]);
+	scope_param_as(r, s->having, TYPE_BOOL);
+	orders_and_groups(r, level);
 	r->facts->groupings += s->aggregates || s->group.count || s->having;
 }
 
@@ -365,6 +368,11 @@ scope_select(struct resolver *r, struct level *parent, const struct cte_frame *c
 		set_operation(r, level);
 	else
 		plain_select(r, level);
-	scope_expr(r, level, s->limit);
 	scope_expr(r, level, s->offset);
+	scope_param_as(r, s->offset, TYPE_INT8);
+	scope_expr(r, level, s->limit);
+	scope_param_as(r, s->limit, TYPE_INT8);
+	for (size_t i = 0; i < s->window_count; i++)
+		scope_window(r, level, &s->windows[i]);
+	scope_param_outputs(r, s);
 }

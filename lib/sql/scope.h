@@ -76,6 +76,10 @@ struct ast_facts {
 	unsigned groupings; /* levels with an aggregate, GROUP BY or HAVING */
 	unsigned withs;
 	int64_t param_max;
+	/* Of $1 to $param_max as Postgres deduces them from where they stand; UNKNOWN's: not
+	 * deduced here. */
+	const struct pgtype *params;
+	bool params_typed; /* every one, wherever it stands */
 	bool recursive, locking, semi_join, correlated, lateral, sampled;
 	bool writes;    /* INSERT, UPDATE, DELETE, MERGE anywhere, nextval */
 	bool now;       /* depends on the clock */

@@ -158,6 +158,7 @@ call(struct resolver *r, struct level *level, struct ast_expr *e)
 	}
 	e->call->function = known;
 	scope_expr(r, level, e->call->filter);
+	scope_param_as(r, e->call->filter, TYPE_BOOL);
 	scope_orders(r, level, e->call->order, e->call->order_count);
 	if (e->call->over)
 		scope_window(r, level, e->call->over);
@@ -190,20 +191,6 @@ subquery(struct resolver *r, struct level *level, struct ast_expr *e)
 	if (e->kind == AST_EXISTS || e->kind == AST_IN_SELECT)
 		r->facts->semi_join = true;
 	scope_select(r, level, level->ctes, e->select, false);
-}
-
-static void
-param(struct resolver *r, struct ast_expr *e)
-{
-	e->type = sql_type_plain(KIND_UNKNOWN);
-	if (e->number < 1 || e->number > 1000) {
-		(void)ast_no(r->trouble, "SYNTAX", e->location, "parameters are $1 to $1000");
-		return;
-	}
-	if (e->number > r->facts->param_max)
-		r->facts->param_max = e->number;
-	if ((size_t)e->number <= r->world->param_count)
-		e->type = r->world->params[e->number - 1];
 }
 
 static void
@@ -257,7 +244,7 @@ judge(struct resolver *r, struct level *level, struct ast_expr *e)
 	else if (e->kind == AST_FIELD)
 		field(r, e);
 	else if (e->kind == AST_PARAM)
-		param(r, e);
+		scope_param(r, e);
 	else if (e->kind == AST_CAST)
 		cast(r, e);
 	else if (e->kind == AST_COLLATE)
@@ -291,8 +278,11 @@ scope_expr(struct resolver *r, struct level *level, struct ast_expr *e)
 	if (resolver_bad(r))
 		return;
 	judge(r, level, e);
-	if (!resolver_bad(r))
-		scope_type(r, e);
+	if (resolver_bad(r))
+		return;
+	if (r->params_open)
+		scope_param_around(r, e);
+	scope_type(r, e);
 }
 
 void

@@ -269,6 +269,7 @@ join(struct resolver *r, struct level *level, struct ast_from *from)
 		natural(r, from);
 	see_join(r, from);
 	scope_expr(r, level, from->on);
+	scope_param_as(r, from->on, TYPE_BOOL);
 	if (from->join == JOIN_LEFT || from->join == JOIN_FULL)
 		set_nullable(from->right);
 	if (from->join == JOIN_RIGHT || from->join == JOIN_FULL)

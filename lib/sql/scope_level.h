@@ -18,6 +18,8 @@ struct resolver {
 	struct ast_trouble *trouble;
 	size_t outputs; /* columns made so far, all levels and sources */
 	unsigned sources;
+	struct pgtype *params; /* by number, what is deduced so far; NULL: none was seen */
+	size_t params_open;    /* how many stand where nothing has said their type yet */
 };
 
 struct cte_frame { /* the CTEs in sight, innermost first */
@@ -72,6 +74,16 @@ void scope_statement(struct resolver *r, const struct cte_frame *ctes, struct as
 void scope_from(struct resolver *r, struct level *level, struct ast_from *from);
 /* Adds to the level; refuses a name that is there twice. */
 void scope_add(struct resolver *r, struct level *level, struct ast_source *source);
+
+/* scope_param.c: $n, and what stands around it says of its type. */
+void scope_param(struct resolver *r, struct ast_expr *e);
+/* By e, whose arguments are typed. Free where no parameter is open. */
+void scope_param_around(struct resolver *r, struct ast_expr *e);
+/* By a clause: WHERE, ON, LIMIT; e may be NULL. */
+void scope_param_as(struct resolver *r, struct ast_expr *e, enum type_kind kind);
+/* By nothing at all: what a SELECT gives is text then. */
+void scope_param_outputs(struct resolver *r, struct ast_select *s);
+void scope_param_end(struct resolver *r);
 
 /* scope_type.c: the type of an expression whose arguments are typed. */
 void scope_type(struct resolver *r, struct ast_expr *e);

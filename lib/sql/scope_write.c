@@ -134,6 +134,7 @@ ast_resolve(struct ast_statement *statement, const struct ast_world *world, stru
 	*trouble = (struct ast_trouble){ .offset = -1 };
 	*ret_facts = (struct ast_facts){ 0 };
 	scope_statement(&r, NULL, statement);
+	scope_param_end(&r);
 	return trouble->code == NULL;
 }
 

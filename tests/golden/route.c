@@ -5,13 +5,17 @@
  * A statement is a line. The answer is a line of JSON: {"status", "reason", "detail",
  * "engine", "sql": {engine: text, ...}, "dropped": {engine: "CODE detail", ...}}, and
  * "wires": {engine: [type oid, ...]} of engines whose rows must be finished. Then a line
- * {"finish": engine, "rows": [[text or null, ...], ...]} gives {"rows"} or {"code"}. */
+ * {"finish": engine, "rows": [[text or null, ...], ...]} gives {"rows"} or {"code"}.
+ * A line {"sql", "params": [text or null, ...]} is a statement with parameters: the SQL has
+ * them in it, "codes" says by engine why it cannot, and "params" are the types' oids. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/must.h"
 #include "engine/decide.h"
+
+enum { PARAMS_MAX = 1000 };
 
 static json_t *
 wires_of(const struct registry *registry, const struct plan *plan)
@@ -79,16 +83,55 @@ finished(const struct registry *registry, const struct plan *plan, const json_t 
 	return said;
 }
 
-static json_t *
-answer(const struct registry *registry, const struct plan *plan, const struct decision *d)
+struct said {
+	struct buf sql[REGISTRY_ENGINES_MAX];
+	unsigned unfit;
+	struct err why[REGISTRY_ENGINES_MAX];
+};
+
+/* What each candidate is asked. */
+static void
+say_sql(const struct registry *registry, const struct plan *plan, const struct slice *params,
+    struct arena *arena, struct said *said)
 {
-	json_t *sql = json_object(), *dropped = json_object();
+	for (size_t e = 0; e < registry->engine_count; e++) {
+		if (!plan->sql[e])
+			continue;
+		if (registry->engines[e].kind == ENGINE_POSTGRES || !plan->param_count)
+			buf_cstr(&said->sql[e], plan->sql[e]);
+		else if (plan_sql(registry, plan, (int)e, params, arena, &said->sql[e],
+			     &said->why[e]) != FATE_DONE)
+			said->unfit |= 1u << e;
+	}
+}
+
+static json_t *
+param_oids(const struct plan *plan)
+{
+	json_t *oids = json_array();
+
+	for (size_t i = 0; i < plan->param_count && plan->params; i++)
+		(void)json_array_append_new(
+		    oids, json_integer((json_int_t)plan->params[i].oid));
+	return oids;
+}
+
+static json_t *
+answer(const struct registry *registry, const struct plan *plan, struct said *said,
+    const struct decision *d)
+{
+	json_t *sql = json_object(), *dropped = json_object(), *codes = json_object();
 	char why[120];
 
 	for (size_t e = 0; e < registry->engine_count; e++) {
-		if (plan->sql[e])
+		const char *name = registry->engines[e].name;
+
+		if (said->unfit & 1u << e)
+			(void)json_object_set_new(codes, name, json_string(said->why[e].code));
+		else if (plan->sql[e])
 			(void)json_object_set_new(
-			    sql, registry->engines[e].name, json_string(plan->sql[e]));
+			    sql, name, json_string(buf_str(&said->sql[e])));
+		buf_finish(&said->sql[e]);
 	}
 	for (size_t i = 0; i < d->trace.count; i++) {
 		const struct trace_item *item = &d->trace.items[i];
@@ -99,10 +142,11 @@ answer(const struct registry *registry, const struct plan *plan, const struct de
 		(void)json_object_set_new(
 		    dropped, registry->engines[item->engine].name, json_string(why));
 	}
-	return json_pack("{s:o, s:i, s:s, s:s, s:s, s:o, s:o}", "wires",
-	    wires_of(registry, plan), "status", (int)d->status, "reason", d->reason, "detail",
-	    d->detail, "engine", d->engine >= 0 ? registry->engines[d->engine].name : "", "sql",
-	    sql, "dropped", dropped);
+	return json_pack("{s:o, s:o, s:o, s:i, s:s, s:s, s:s, s:o, s:o}", "wires",
+	    wires_of(registry, plan), "params", param_oids(plan), "codes", codes, "status",
+	    (int)d->status, "reason", d->reason, "detail", d->detail, "engine",
+	    d->engine >= 0 ? registry->engines[d->engine].name : "", "sql", sql, "dropped",
+	    dropped);
 }
 
 static void
@@ -115,7 +159,7 @@ say(json_t *line)
 
 static struct plan *
 route(const struct registry *registry, const struct registry_role *role, struct slice sql,
-    struct arena *arena)
+    const struct slice *params, struct arena *arena)
 {
 	struct plan_request request = { .sql = sql, .role = role };
 	struct decide_request how = { .max_staleness_ms = ANY_STALENESS,
@@ -123,15 +167,44 @@ route(const struct registry *registry, const struct registry_role *role, struct 
 	struct weather weather = { 0 };
 	struct plan *plan = plan_make(registry, &request, arena);
 	struct decision decision;
+	struct said said = { 0 };
 
+	say_sql(registry, plan, params, arena, &said);
+	how.unfit = said.unfit;
+	how.unfit_why = said.why;
 	decide(registry, plan, &how, &weather, &decision);
-	say(answer(registry, plan, &decision));
+	say(answer(registry, plan, &said, &decision));
 	return plan;
+}
+
+/* The texts of a JSON array; NULL is no text. */
+static void
+take_params(const json_t *list, struct slice *params)
+{
+	const json_t *one;
+	size_t i;
+
+	must(json_array_size(list) <= PARAMS_MAX);
+	json_array_foreach(list, i, one) params[i] =
+	    slice_of(json_string_value(one), json_string_length(one));
+}
+
+static struct plan *
+route_command(const struct registry *registry, const struct registry_role *role,
+    const json_t *command, struct arena *arena)
+{
+	struct slice params[PARAMS_MAX] = { 0 };
+	const char *sql = json_string_value(json_object_get(command, "sql"));
+
+	must(sql);
+	take_params(json_object_get(command, "params"), params);
+	return route(registry, role, slice_str(sql), params, arena);
 }
 
 int
 main(int argc, char **argv)
 {
+	static const struct slice none[PARAMS_MAX];
 	struct registry *registry;
 	const struct registry_role *role;
 	struct plan *plan = NULL;
@@ -155,12 +228,17 @@ main(int argc, char **argv)
 		if (*line == '{') {
 			json_t *command = json_loadb(text.p, text.len, 0, NULL);
 
-			say(finished(registry, plan, command));
+			if (json_object_get(command, "finish")) {
+				say(finished(registry, plan, command));
+			} else {
+				plan_free(plan);
+				plan = route_command(registry, role, command, &arena);
+			}
 			json_decref(command);
 			continue;
 		}
 		plan_free(plan);
-		plan = route(registry, role, text, &arena);
+		plan = route(registry, role, text, none, &arena);
 	}
 	plan_free(plan);
 	free(line);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random SELECTs over two tables of known types, for test_router_differential.py: what the
 emitters take, and a good deal of what they must refuse."""
+import re
 
 COLUMNS = {  # name: (type in the registry, type in ClickHouse)
     "id": ("bigint", "Int64"), "a": ("integer", "Nullable(Int32)"), "b": ("integer", "Int32"),
@@ -168,3 +169,39 @@ class Gen:
         if r.random() < 0.1:
             return f"WITH w AS ({self.plain(0)[0].replace('DISTINCT ', '')}) SELECT count(*) FROM w", False
         return self.plain(2)
+
+
+TOKEN = re.compile(r"'(?:[^']|'')*'|[A-Za-z_]\w*(?:\(\d+(?:,\d+)?\))?|\d+(?:\.\d+)?(?:e\d+)?|\s+|.", re.S)
+HOSTILE = {  # what a parameter may hold besides the literal that stood there
+    "number": [" 7 ", "+3", "007", "\t-2\n", "abc", "", "1.5", "NaN", "Infinity", "-inf", "99999999999999999999", "2147483648", "-0", "1e3", "1e-5",
+               "0.0000000000000000000000001", "123456789012345678901234567890.5", "1_000", "0x10", "-9223372036854775808", "32768", "0", "-1", None],
+    "text": ["", "\\", "'", "''", "\t", "\n", "\\'", "x\\'' UNION ALL SELECT ssn FROM users -- ", "') OR 1=1 -- ", "$1", "?", "{p1:String}", "%", "_", "a\\%",
+             "\x01", "\x7f", "\ufeff", "\U0001f600", "\\N", "NULL", "e\u0301", None, "infinity", "-infinity", "today", "epoch", " 2020-01-01 ", "2020-13-01",
+             "1600-01-01", "9999-12-31", "0044-03-15 BC", "2020-01-01 00:00:00+02", "2020-01-01T10:20:30.1234567Z", "2000-02-29 12:00:00.5", "1970-01-01",
+             "{123e4567-e89b-12d3-a456-426614174000}", "123E4567E89B12D3A456426614174000", "123e4567", "a", "it's"],
+    "bool": ["t", "true", "on", "yes", "1", " TRUE ", "y", "f", "false", "off", "no", "0", "n", "o", "maybe", "", "2", None],
+}
+
+
+def with_params(r, sql, share=0.5):
+    """The query with some of its literals as parameters, and these: now and then other ones."""
+    out, params, before, places = [], [], "", False
+    for token in TOKEN.findall(sql):
+        word = token.upper()
+        if word == "BY":
+            places = True  # ORDER BY 1 is a position
+        elif token == ")" or word in ("LIMIT", "OFFSET", "HAVING", "WHERE", "UNION", "EXCEPT"):
+            places = False
+        kind = "text" if token[0] == "'" else "bool" if word in ("TRUE", "FALSE") else "number" if token[0].isdigit() else None
+        if not kind or (kind == "number" and places) or before == "IS" or before == "NOT" and kind == "bool" or r.random() > share:
+            out.append(token)
+        else:
+            value = token[1:-1].replace("''", "'") if kind == "text" else token
+            signed = kind == "number" and out and out[-1] == "-" and not (len(out) > 1 and re.fullmatch(r"\w+|\)", out[-2]))
+            if signed:
+                out.pop()
+                value = "-" + value
+            params.append(value if r.random() < 0.8 else r.choice(HOSTILE[kind]))
+            out.append(f"${len(params)}")
+        before = before if token.isspace() else word
+    return "".join(out), params

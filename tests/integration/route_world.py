@@ -12,13 +12,34 @@ import psycopg
 from psycopg import pq
 
 from engine_asker import Asker
-from route_gen import COLUMNS, Gen, rows
+from route_gen import COLUMNS, Gen, rows, with_params
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUTE = ROOT / os.environ.get("SLUICE_ROUTE", "build/gcc/tests/golden/route")
 ROWS = 240
 OVERFLOW, ZERO = "22003", "22012"
 TABLES = ("facts", "nothing")
+
+
+UNKNOWN = 705
+TRICKS = ["x\\' UNION ALL SELECT ssn FROM users -- ", "\\", "\\\\", "'", "''", "\\'", "a\\nb", "%_", "/* */", "--", "{x:Int8}", "$1", "?", ":x", "\\N",
+          "\\x41", "\\u0041", "\\0", "\u2028", "é", "𝄞", "".join(map(chr, range(1, 256)))] + [chr(b) for b in range(1, 256)]
+
+
+def types_differ(pg, sql, plan):
+    """None when the types that were deduced of parameters are those that Postgres deduces; where
+    Postgres can deduce none, nothing may be sent elsewhere."""
+    if not plan["params"]:
+        return None
+    done = pg.pgconn.prepare(b"", sql.encode())
+    if done.status != pq.ExecStatus.COMMAND_OK:
+        state = done.error_field(pq.DiagnosticField.SQLSTATE).decode()
+        typed = state in ("42P18", "42P08") and set(plan["sql"]) - {"postgres"}
+        return f"{sql}: {state}, but it is sent to {set(plan['sql'])}" if typed else None
+    said = pg.pgconn.describe_prepared(b"")
+    theirs = [said.param_type(i) for i in range(said.nparams)]
+    good = len(theirs) == len(plan["params"]) and all(ours in (UNKNOWN, oid) for ours, oid in zip(plan["params"], theirs))
+    return None if good else f"{sql}: parameters are {theirs} in Postgres and {plan['params']} here"
 
 
 class World:
@@ -44,9 +65,9 @@ class World:
                        for role in ("reader", "governed")}
         self.asker = Asker(registry, engine)
 
-    def plan(self, sql, role="reader"):
+    def plan(self, sql, role="reader", params=()):
         route = self.routes[role]
-        route.stdin.write(sql + "\n")
+        route.stdin.write((json.dumps({"sql": sql, "params": list(params)}) if params else sql) + "\n")
         route.stdin.flush()
         return json.loads(route.stdout.readline())
 
@@ -66,15 +87,19 @@ class World:
         texts = [[None if (v := result.get_value(r, i)) is None else v.decode() for i in range(result.nfields)] for r in range(result.ntuples)]
         return texts, None, [result.ftype(i) for i in range(result.nfields)]
 
-    def difference(self, sql, ordered, counts, role="reader"):
+    def difference(self, sql, ordered, counts, role="reader", params=()):
         """None when the query is refused or answered alike."""
-        plan = self.plan(sql, role)
+        plan = self.plan(sql, role, params)
         emitted = plan["sql"].get(self.engine)
+        wrong = types_differ(self.pg, sql, plan)
+        if wrong:
+            return wrong
         if not emitted:
             counts[plan["dropped"].get(self.engine, plan["reason"] + " " + plan["detail"])[:60]] += 1
             return None
         counts["sent"] += 1
-        expected, state, oids = self.ask_postgres(sql)
+        counts["with parameters"] += bool(params)
+        expected, state, oids = self.ask_postgres(sql, params)
         wires = plan["wires"].get(self.engine)
         counts["finished"] += wires is not None
         answer = self.asker.ask(emitted, types=wires or oids)
@@ -86,25 +111,44 @@ class World:
             return None
         if expected is None and got is None:
             counts["errors"] += 1
-            return None if state == trouble else f"{sql}\n{emitted}\n{state} {answer['what']}"
+            return None if state == trouble else f"{sql} {params}\n{emitted}\n{state} {answer['what']}"
         if expected is None or got is None:
-            return f"{sql}\n{emitted}\n{state or expected[:5]}\n{answer['what'] or got[:5]}"
+            return f"{sql} {params}\n{emitted}\n{state or expected[:5]}\n{answer['what'] or got[:5]}"
         if not ordered:
             expected, got = (sorted(rows, key=lambda row: [(v is None, v or "") for v in row]) for rows in (expected, got))
-        return None if expected == got else f"{sql}\n{emitted}\npostgres {expected[:8]}\n{self.engine} {got[:8]}"
+        return None if expected == got else f"{sql} {params}\n{emitted}\npostgres {expected[:8]}\n{self.engine} {got[:8]}"
 
-    def run(self, seed, queries, role="reader"):
+    def tricks(self):
+        """A text is one literal, whatever it holds, and what is no number or date is Postgres' to refuse."""
+        bad = []
+        for trick in TRICKS:
+            for sql in ("SELECT id, $1::text FROM facts WHERE id < 3", "SELECT count(*) FROM facts WHERE t = $1 OR c IN ($1, 'x')",
+                        "SELECT count(*) FROM facts WHERE starts_with(t, $1)"):
+                counts = collections.Counter()
+                bad.append(self.difference(sql, False, counts, params=[trick]))
+                assert counts["with parameters"] == 1, (sql, trick, counts)
+            for column in ("a", "g", "s", "n", "d", "ts", "tz", "ok", "u"):
+                plan = self.plan(f"SELECT count(*) FROM facts WHERE {column} = $1", params=[trick])
+                sent = self.engine in plan["sql"]
+                assert sent == (self.ask_postgres("SELECT $1::" + COLUMNS[column][0], [trick])[1] is None), (column, trick, plan)
+        assert not any(bad), "\n\n".join(filter(None, bad))
+
+    def run(self, seed, queries, role="reader", with_parameters=False):
         """How many random queries were sent, and those answered otherwise."""
-        gen, counts, bad = Gen(random.Random(seed)), collections.Counter(), []
+        gen, counts, bad, params = Gen(random.Random(seed)), collections.Counter(), [], ()
         for _ in range(queries):
             sql, ordered = gen.query()
+            if with_parameters:
+                sql, params = with_params(gen.r, sql)
             if os.environ.get("SLUICE_ROUTER_SHOW"):
                 print(sql)
-            found = self.difference(sql, ordered, counts, role)
+            found = self.difference(sql, ordered, counts, role, params)
+
             if found:
                 bad.append(found)
         print(f"seed {seed}: {dict(counts.most_common(40))}")
         assert not bad, f"seed {seed}: {len(bad)} of {counts['sent']} differ, the first:\n" + "\n\n".join(bad[:12])
+        assert not with_parameters or counts["with parameters"] > queries // 20, counts
         assert counts["sent"] > queries // 5 and counts["excused"] <= 3 + counts["sent"] // 50, counts
 
     def close(self):

@@ -111,6 +111,51 @@ def test_parameters(router):
         assert error(router.ask("SELECT $1::int", params=params), 400, "PARAMETERS")["sqlstate"] == "08P01"
 
 
+def test_parameters_on_the_engine_that_fits(router):
+    """$n is no reason for another engine; a value that an engine is not told exactly is."""
+    count = "SELECT count(*) FROM users WHERE score > $1"
+    for value, want in ((5, 455), (" 5 ", 455), ("-1", 1000), (None, 0)):
+        body = router.ask(count, params=[value]).json()
+        assert (body["engine"], body["reason"], body["rows"]) == ("clickhouse", "AGG_NO_JOIN", [[want]]), body
+    for sql, params in (("SELECT role, count(*) FROM users WHERE role IN ($1, $2) AND at >= $3 GROUP BY role ORDER BY role COLLATE \"C\"",
+                         ["admin", "gu'\\est", "2026-01-01 02:00:00+02"]),
+                        ("SELECT sum(amount), round(avg(amount), $3) FROM users WHERE amount BETWEEN $1 AND $2", ["12.5", 1.1e2, 3]),
+                        ("SELECT count(*) FROM users WHERE (score > 3) = $1 AND uuid <> $2", [" yes", "{00000000-0000-4000-8000-000000000001}"]),
+                        ("SELECT count(*) FROM users WHERE name LIKE $1", ["name 1%"])):
+        first = router.ask(sql, params=params).json()
+        assert first["engine"] == "clickhouse" and first["row_count"], first
+        assert first["rows"] == router.ask(sql, params=params, engine="postgres").json()["rows"], first
+    point = router.ask("SELECT name FROM users WHERE id = $1", params=[7]).json()
+    assert (point["engine"], point["reason"]) == ("postgres", "POINT_LOOKUP")
+    # what Postgres would refuse is refused as Postgres does, wherever it is asked
+    for engine in None, "clickhouse", "postgres":
+        force = {"engine": engine} if engine else {}
+        for value, state in (("abc", "22P02"), ("", "22P02"), ("1.5", "22P02"), ("99999999999", "22003")):
+            assert error(router.ask(count, params=[value], **force), 400, "STATEMENT_FAILED")["sqlstate"] == state
+    # Postgres alone holds these values, or may read them
+    for value in ("infinity", "-infinity", "today", "0044-03-15 BC", "Jan 2 2026"):
+        body = router.ask("SELECT count(*) FROM users WHERE at > $1", params=[value]).json()
+        assert body["engine"] == "postgres" and body["row_count"] == 1, body
+    assert router.ask("SELECT count(*) FROM users WHERE amount < $1", params=["NaN"]).json()["rows"] == [[1000]]
+    error(router.ask("SELECT count(*) FROM users WHERE at > $1", params=["infinity"], engine="clickhouse"), 422, "ENGINE_CANNOT")
+
+
+def test_explain_fills_parameters_in(router):
+    sql = "SELECT count(*) FROM users WHERE name = $1 AND score > $2"
+    plain = router.ask(sql, path="/v1/explain").json()
+    assert plain["engine"] == "clickhouse" and plain["parameters"] == 2 and "$2" in plain["sql"]
+    filled = router.ask(sql, path="/v1/explain", params=["it's", "7"]).json()
+    assert "'it\\'s'" in filled["sql"] and "toInt32(7)" in filled["sql"] and "$" not in filled["sql"]
+    other = router.ask(sql, path="/v1/explain", params=["it's", "x"]).json()
+    assert other["engine"] == "postgres"
+    said = {e["name"]: e for e in other["engines"]}["clickhouse"]
+    assert said["dropped_by"] == "PARAMETER_VALUE" and not said["candidate"] and "sql" not in said
+    assert said["dropped_because"] == '$2: invalid input syntax for type integer: "x"'
+    open_ = router.ask("SELECT count(*) FROM users WHERE $1 IS NULL", path="/v1/explain").json()
+    said = {e["name"]: e for e in open_["engines"]}["clickhouse"]
+    assert (said["dropped_by"], said["dropped_because"]) == ("CH_CANNOT_EXPRESS", "a parameter whose type is not known")
+
+
 def test_the_engine_that_fits_answers_and_says_why(router):
     for sql, engine, reason in (
             ("SELECT name FROM users WHERE id = 3", "postgres", "POINT_LOOKUP"),

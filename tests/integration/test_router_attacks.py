@@ -11,6 +11,7 @@ import httpx
 import pytest
 import redis
 
+from route_world import TRICKS
 from router_world import BOARD, NAME, ROOT, RouterWorld, admin, clickhouse, trino
 
 ENGINES = ("postgres", "clickhouse", "duckdb")  # each holds every table that is asked for
@@ -287,14 +288,27 @@ def test_the_audit_names_masked_columns_and_no_values(router):
 # --- dialects ---
 
 def test_a_literal_stays_one(router, engine):
-    tricks = ["x\\' UNION ALL SELECT ssn FROM customers -- ", "\\", "\\\\", "'", "''", "\\'", "a\\nb", "%_", "/* */", "--", "{x:Int8}", "$1", "?",
-              "\\x41", "\\u0041", "\\0", "\u2028", "é", "𝄞", "".join(map(chr, range(1, 256)))] + [chr(b) for b in range(1, 256)]
-    for at in range(0, len(tricks), 40):
-        part = tricks[at:at + 40]
+    for at in range(0, len(TRICKS), 40):
+        part = TRICKS[at:at + 40]
         sql = "SELECT " + ", ".join("'" + t.replace("'", "''") + "' AS c" + str(i) for i, t in enumerate(part)) + " FROM depts WHERE id = 1"
         assert router.rows(sql, client=router.client, **force(engine)) == [part]
     sql = "SELECT count(*) FROM customers WHERE name = 'x\\'' UNION ALL SELECT ssn FROM users -- '"
     assert router.rows(sql, who="ann", client=router.client, **force(engine)) == [[0]]
+
+
+def test_a_parameter_stays_one(router, engine):
+    for at in range(0, len(TRICKS), 40):
+        part = TRICKS[at:at + 40]
+        sql = "SELECT " + ", ".join(f"${i + 1}::text AS c{i}" for i in range(len(part))) + " FROM depts WHERE id = 1"
+        assert router.rows(sql, params=part, client=router.client, **force(engine)) == [part]
+    for trick in TRICKS:
+        assert router.rows("SELECT count(*) FROM customers WHERE name = $1 OR ssn = $1", who="ann", params=[trick], client=router.client,
+                           **force(engine)) == [[0]]
+    for trick in TRICKS[:-255]:
+        for sql in ("SELECT count(*) FROM users WHERE score = $1", "SELECT count(*) FROM users WHERE at > $1", "SELECT id FROM users LIMIT $1",
+                    "SELECT count(*) FROM users WHERE uuid = $1", "SELECT count(*) FROM users WHERE amount < $1"):
+            answer = router.ask(sql, params=[trick], client=router.client, **force(engine))
+            assert answer.status_code == 400 and answer.json()["error"]["sqlstate"] in ("22P02", "22007", "22008"), (sql, trick, answer.text)
 
 
 def test_names_that_mean_something_elsewhere(router, engine):

@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from route_gen import COLUMNS, EDGES, Gen, rows
+from route_gen import COLUMNS, EDGES, Gen, rows, with_params
+from route_world import types_differ
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUTE = ROOT / os.environ.get("SLUICE_ROUTE", "build/gcc/tests/golden/route")
@@ -109,15 +110,15 @@ class Both:
             raise Refused(text.decode(errors="replace")[:300])
         return text
 
-    def plan(self, sql, role="reader"):
+    def plan(self, sql, role="reader", params=()):
         route = self.routes[role]
-        route.stdin.write(sql + "\n")
+        route.stdin.write((json.dumps({"sql": sql, "params": list(params)}) if params else sql) + "\n")
         route.stdin.flush()
         return json.loads(route.stdout.readline())
 
-    def ask_postgres(self, sql):
+    def ask_postgres(self, sql, params=()):
         """Rows of texts, or None and the SQLSTATE."""
-        result = self.pg.pgconn.exec_params(sql.encode(), [])
+        result = self.pg.pgconn.exec_params(sql.encode(), [None if p is None else p.encode() for p in params])
         if result.status != pq.ExecStatus.TUPLES_OK:
             return None, (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode(), []
         oids = [result.ftype(i) for i in range(result.nfields)]
@@ -186,15 +187,19 @@ def both(stack, tmp_path_factory):
     b.close()
 
 
-def difference(both, sql, ordered, counts):
+def difference(both, sql, ordered, counts, params=()):
     """None when the query is refused or answered alike."""
-    plan = both.plan(sql)
+    plan = both.plan(sql, params=params)
     emitted = plan["sql"].get("clickhouse")
+    wrong = types_differ(both.pg, sql, plan)
+    if wrong:
+        return wrong
     if not emitted:
         counts[plan["dropped"].get("clickhouse", plan["reason"] + " " + plan["detail"])[:60]] += 1
         return None
     counts["sent"] += 1
-    expected, state, oids = both.ask_postgres(sql)
+    counts["with parameters"] += bool(params)
+    expected, state, oids = both.ask_postgres(sql, params)
     wires = plan["wires"].get("clickhouse")
     counts["finished"] += wires is not None
     got, trouble = both.ask_clickhouse(emitted, oids if expected is not None else None, wires)
@@ -203,10 +208,10 @@ def difference(both, sql, ordered, counts):
         return None
     if expected is None or got is None:
         counts["errors"] += expected is None and got is None
-        return None if expected is None and got is None else f"{sql}\n{emitted}\n{state or expected[:5]}\n{trouble or got[:5]}"
+        return None if expected is None and got is None else f"{sql} {params}\n{emitted}\n{state or expected[:5]}\n{trouble or got[:5]}"
     if not ordered:
         expected, got = (sorted(rows, key=lambda row: [(v is None, v or b"") for v in row]) for rows in (expected, got))
-    return None if expected == got else f"{sql}\n{emitted}\npostgres   {expected[:8]}\nclickhouse {got[:8]}"
+    return None if expected == got else f"{sql} {params}\n{emitted}\npostgres   {expected[:8]}\nclickhouse {got[:8]}"
 
 
 @pytest.mark.parametrize("sql", CASES)
@@ -236,18 +241,20 @@ def test_a_filter_that_hides_nothing_changes_nothing(both):
     gen, rewritten = Gen(random.Random(SEED + 1)), 0
     for _ in range(QUERIES // 4):
         sql, ordered = gen.query()
-        emitted = both.plan(sql, "governed")["sql"].get("postgres")
-        expected, state, _ = both.ask_postgres(sql)
+        sql, params = with_params(gen.r, sql) if gen.r.random() < 0.5 else (sql, [])
+        plan = both.plan(sql, "governed", params)
+        emitted = plan["sql"].get("postgres")
+        expected, state, _ = both.ask_postgres(sql, params)
         if not emitted or state in (OVERFLOW, ZERO):
             continue
-        got, trouble, _ = both.ask_postgres(emitted)
+        got, trouble, _ = both.ask_postgres(emitted, params)
         rewritten += 1
         if trouble in (OVERFLOW, ZERO):
             continue
-        assert state == trouble, f"{sql}\n{emitted}\n{state} {trouble}"
+        assert state == trouble, f"{sql} {params}\n{emitted}\n{state} {trouble}"
         if state is None and not ordered:
             expected, got = sorted(expected, key=repr), sorted(got, key=repr)
-        assert expected == got, f"seed {SEED}: {sql}\n{emitted}"
+        assert expected == got, f"seed {SEED}: {sql} {params}\n{emitted}"
     assert rewritten > QUERIES // 8
 
 
@@ -264,3 +271,16 @@ def test_random_queries_are_answered_alike(both):
     assert not bad, f"seed {SEED}: {len(bad)} of {counts['sent']} differ, the first:\n" + "\n\n".join(bad[:8])
     assert counts["finished"] > QUERIES // 50
     assert counts["sent"] > QUERIES // 5 and counts["excused"] <= 3 + counts["sent"] // 50, counts
+
+
+def test_random_parameters_are_answered_alike(both):
+    gen, counts, bad = Gen(random.Random(SEED + 2)), collections.Counter(), []
+    for _ in range(QUERIES // 2):
+        sql, ordered = gen.query()
+        sql, params = with_params(gen.r, sql)
+        found = difference(both, sql, ordered, counts, params)
+        if found:
+            bad.append(found)
+    print(f"seed {SEED}: {dict(counts.most_common(40))}")
+    assert not bad, f"seed {SEED}: {len(bad)} of {counts['sent']} differ, the first:\n" + "\n\n".join(bad[:8])
+    assert counts["with parameters"] > QUERIES // 20 and counts["excused"] <= 3 + counts["sent"] // 50, counts

@@ -67,3 +67,11 @@ def test_a_filter_that_hides_nothing_changes_nothing(world):
 
 def test_random_queries_are_answered_alike(world):
     world.run(SEED, QUERIES)
+
+
+def test_random_parameters_are_answered_alike(world):
+    world.run(SEED + 2, QUERIES, with_parameters=True)
+
+
+def test_a_parameter_stays_one(world):
+    world.tricks()

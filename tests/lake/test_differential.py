@@ -68,6 +68,14 @@ def test_random_queries_are_answered_alike(world):
     world.run(SEED, QUERIES)
 
 
+def test_random_parameters_are_answered_alike(world):
+    world.run(SEED + 2, QUERIES, with_parameters=True)
+
+
+def test_a_parameter_stays_one(world):
+    world.tricks()
+
+
 JOINS = [  # what stands in Iceberg and what stands in Postgres, through the router's own SQL
     "SELECT u.name, p.note FROM users u JOIN patient_data p ON p.user_id = u.id ORDER BY p.user_id, p.note COLLATE \"C\"",
     "SELECT count(*) FROM users u LEFT JOIN patient_data p ON p.user_id = u.id WHERE p.user_id IS NULL",

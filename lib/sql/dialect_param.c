@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Holes for parameters, and what fills them: see dialect.h for why nothing else can. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/dialect_emit.h"
+#include "wire/scalar.h"
+#include "wire/timestamp.h"
+
+enum { PRECISION_MAX = 38 };
+
+/* Postgres is told the type: it would deduce another one where the text was rewritten. */
+static void
+postgres_param(struct emitter *em, const struct ast_expr *e)
+{
+	const struct sql_type *type = sql_type_of_kind((int)e->type.kind);
+
+	if (sql_type_kind(e->type) == KIND_UNKNOWN || !type)
+		buf_printf(em->out, "$%lld", (long long)e->number);
+	else
+		buf_printf(
+		    em->out, "CAST($%lld AS pg_catalog.%s)", (long long)e->number, type->name);
+}
+
+void
+emit_param(struct emitter *em, const struct ast_expr *param, enum dialect_need need,
+    const struct ast_expr *like)
+{
+	enum value_class class = class_of(param);
+	struct dialect_hole hole = { .at = em->out->len,
+		.param = (size_t)param->number - 1,
+		.need = need,
+		.type = param->type,
+		.like = { .typmod = -1 } };
+
+	if (is(em, DIALECT_POSTGRES)) {
+		postgres_param(em, param);
+		return;
+	}
+	if (class == CLASS_LITERAL)
+		cannot(em, param->location, "a parameter whose type is not known");
+	else if (class == CLASS_OTHER || class == CLASS_FLOAT || !em->d->holes)
+		cannot(em, param->location, "a parameter of this type");
+	if (em->trouble->code)
+		return;
+	if (like && like->type.kind == TYPE_NUMERIC)
+		hole.like = like->type;
+	buf_printf(em->out, "$%lld", (long long)param->number);
+	hole.len = em->out->len - hole.at;
+	buf_put(em->d->holes, &hole, sizeof hole);
+}
+
+/* --- filling --- */
+
+static void
+no_value(struct emitter *em, struct pgtype type)
+{
+	static const char *const names[][2] = {
+		[TYPE_BOOL] = { "Bool", "BOOLEAN" },
+		[TYPE_INT2] = { "Int16", "SMALLINT" },
+		[TYPE_INT4] = { "Int32", "INTEGER" },
+		[TYPE_INT8] = { "Int64", "BIGINT" },
+		[TYPE_NUMERIC] = { "Decimal(38, 0)", "DECIMAL(38, 0)" },
+		[TYPE_TEXT] = { "String", "VARCHAR" },
+		[TYPE_VARCHAR] = { "String", "VARCHAR" },
+		[TYPE_UUID] = { "UUID", "UUID" },
+		[TYPE_DATE] = { "Date32", "DATE" },
+		[TYPE_TIMESTAMP] = { "DateTime64(6, \\'UTC\\')", "TIMESTAMP" },
+		[TYPE_TIMESTAMPTZ] = { "DateTime64(6, \\'UTC\\')", "TIMESTAMP WITH TIME ZONE" },
+	};
+	const char *trino = type.kind == TYPE_TIMESTAMP     ? "TIMESTAMP(6)"
+			    : type.kind == TYPE_TIMESTAMPTZ ? "TIMESTAMP(6) WITH TIME ZONE"
+							    : names[type.kind][1];
+
+	if (is(em, DIALECT_CLICKHOUSE))
+		buf_printf(em->out, "CAST(NULL, 'Nullable(%s)')", names[type.kind][0]);
+	else
+		buf_printf(em->out, "CAST(NULL AS %s)",
+		    is(em, DIALECT_TRINO) ? trino : names[type.kind][1]);
+}
+
+static void
+integer(struct emitter *em, const struct dialect_hole *hole, int64_t i)
+{
+	bool wide = hole->type.kind == TYPE_INT8, four = hole->type.kind == TYPE_INT4;
+
+	if (hole->need == NEED_DIVISOR && (i == 0 || i == -1))
+		cannot(em, -1, "%lld as a divisor", (long long)i);
+	else if (i < 0 && (hole->need == NEED_COUNT || hole->need == NEED_PLACE))
+		cannot(em, -1, "a count or place below 0");
+	else if (i == 0 && hole->need == NEED_PLACE)
+		cannot(em, -1, "a place below 1");
+	else if (hole->need == NEED_COUNT || hole->need == NEED_PLACE)
+		buf_printf(em->out, "%lld", (long long)i);
+	else if (is(em, DIALECT_CLICKHOUSE))
+		buf_printf(em->out, "toInt%s(%lld)",
+		    wide   ? "64"
+		    : four ? "32"
+			   : "16",
+		    (long long)i);
+	else
+		buf_printf(em->out, "CAST('%lld' AS %s)", (long long)i,
+		    wide   ? "BIGINT"
+		    : four ? "INTEGER"
+			   : "SMALLINT");
+}
+
+/* Engines compare two numerics at the larger scale, in 38 digits. */
+static bool
+comparable(const char *number, struct pgtype like)
+{
+	const char *point = strchr(number, '.');
+	int scale = point ? (int)strlen(point + 1) : 0;
+	int whole = (int)strlen(number) - (*number == '-') - (point ? scale + 1 : 0);
+	int like_scale, like_whole;
+
+	if (like.typmod < 0)
+		return true;
+	like_scale = (like.typmod - 4) & 0xffff;
+	like_whole = ((like.typmod - 4) >> 16) - like_scale;
+	return (whole > like_whole ? whole : like_whole) +
+		   (scale > like_scale ? scale : like_scale) <=
+	       PRECISION_MAX;
+}
+
+/* The value as the literal that says it: digits, or what is between quotes. */
+static void
+spell(struct buf *out, struct pgtype type, const struct value *v)
+{
+	if (type.kind == TYPE_BOOL)
+		buf_cstr(out, v->b ? "true" : "false");
+	else if (type.kind == TYPE_TIMESTAMPTZ)
+		timestamp_print(out, v->i); /* the session's zone is UTC */
+	else
+		value_to_text(out, type, v);
+}
+
+static void
+value(struct emitter *em, const struct dialect_hole *hole, const struct value *v)
+{
+	struct ast_expr e = { .kind = AST_STRING, .type = hole->type, .location = -1 };
+	struct buf text = { 0 };
+
+	if (sql_type_is_int((int)hole->type.kind)) {
+		integer(em, hole, v->i);
+		return;
+	}
+	spell(&text, hole->type, v);
+	e.name = buf_str(&text);
+	if (hole->type.kind == TYPE_BOOL)
+		e.kind = AST_BOOL;
+	if (hole->type.kind == TYPE_NUMERIC)
+		e.kind = AST_DECIMAL;
+	if (strlen(e.name) != text.len)
+		cannot(em, -1, "a text with a NUL");
+	else if (hole->need == NEED_PATTERN &&
+		 strpbrk(e.name, is(em, DIALECT_CLICKHOUSE) ? "\\_" : "\\"))
+		cannot(em, -1, "a pattern with a backslash or, in ClickHouse, a _");
+	else if (e.kind == AST_DECIMAL && !comparable(e.name, hole->like))
+		cannot(em, -1, "a number of so many digits");
+	else
+		emit_literal(em, &e, hole->type);
+	buf_finish(&text);
+}
+
+static enum fate
+fill(struct emitter *em, const struct dialect_hole *hole, struct slice param,
+    struct arena *arena, struct err *err)
+{
+	struct value v;
+
+	if (!param.p && hole->need == NEED_VALUE)
+		no_value(em, hole->type);
+	else if (!param.p)
+		cannot(em, -1, "NULL here");
+	else if (value_from_text(hole->type, param, arena, &v, err) != FATE_DONE)
+		return err->fate;
+	else
+		value(em, hole, &v);
+	if (em->trouble->code)
+		return err_code(err, FATE_REJECT, "0A000", "%s", em->trouble->what);
+	return FATE_DONE;
+}
+
+enum fate
+dialect_fill(enum sql_dialect dialect, struct slice sql, const struct dialect_hole *holes,
+    size_t count, const struct slice *params, struct arena *arena, struct buf *out,
+    struct err *err)
+{
+	struct dialect d = { .dialect = dialect };
+	struct ast_trouble trouble = { .offset = -1 };
+	struct emitter em = { .d = &d, .out = out, .trouble = &trouble };
+	size_t at = 0, before = out->len;
+
+	for (size_t i = 0; i < count; i++) {
+		enum fate fate;
+
+		buf_put(out, sql.p + at, holes[i].at - at);
+		at = holes[i].at + holes[i].len;
+		fate = fill(&em, &holes[i], params[holes[i].param], arena, err);
+		if (fate == FATE_REJECT)
+			return err_wrap(err, "$%zu", holes[i].param + 1);
+		if (fate != FATE_DONE)
+			return fate;
+		if (out->len - before > DIALECT_FILLED_MAX)
+			break;
+	}
+	buf_put(out, sql.p + at, sql.len - at);
+	if (out->len - before > DIALECT_FILLED_MAX)
+		return err_code(err, FATE_REJECT, "0A000",
+		    "a statement of more than %d bytes with its parameters",
+		    DIALECT_FILLED_MAX);
+	return FATE_DONE;
+}
