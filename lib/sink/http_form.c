@@ -120,7 +120,7 @@ http_open_add(struct http_open *open, int32_t partition, int64_t offset, int64_t
 		return;
 	open->near = (size_t)(part - open->parts);
 	open->used_ms = now_ms;
-	open->idle = false;
+	open->idle = open->closing = false;
 	if (part->top <= part->said && offset >= part->said)
 		open->short_count++;
 	part->top = offset + 1;

@@ -36,9 +36,9 @@ struct lane {
 	size_t batch;             /* leading records that are the batch */
 	struct sink_range frozen; /* of it; stays until the next */
 	struct sink_range before; /* what a predecessor froze and did not say was done */
-	bool cut;                 /* it did not come in one piece: no more waiting for it */
-	struct held held;         /* what the table said last */
-	int64_t seen;             /* highest offset that was pushed */
+	bool cut; /* it did not come in one piece: no more waiting for it, nor for its token */
+	struct held held; /* what the table said last */
+	int64_t seen;     /* highest offset that was pushed */
 };
 
 struct append {
@@ -271,8 +271,8 @@ lane_gather(struct append *a, struct lane *lane)
 
 	if (lane->before.end > 0) {
 		lane->batch = batch_before(lane, now_ms);
-		if (lane->batch > 0) {
-			lane->step = STEP_INSERT; /* the range stands there already */
+		if (lane->batch > 0) { /* the range stands there already */
+			lane->step = lane->cut ? STEP_ASK : STEP_INSERT;
 			return;
 		}
 		if (lane->before.end > 0)

@@ -368,7 +368,8 @@ loop_new(const struct deliver *deliver)
 	loop->d = deliver;
 	loop->routes = calloc(deliver->route_count, sizeof *loop->routes);
 	loop->metadata = calloc(LEDGER_PARTITIONS_MAX, sizeof *loop->metadata);
-	must(loop->routes && loop->metadata);
+	loop->rooms = calloc(LEDGER_PARTITIONS_MAX, sizeof *loop->rooms);
+	must(loop->routes && loop->metadata && loop->rooms);
 	for (size_t i = 0; i < deliver->route_count; i++) {
 		const struct deliver_route *d = &deliver->routes[i];
 		size_t k = 0;
@@ -402,6 +403,7 @@ loop_free(struct loop *loop)
 	}
 	free(loop->routes);
 	free(loop->metadata);
+	free(loop->rooms);
 	free(loop);
 }
 

@@ -85,18 +85,6 @@ assign_patiently(struct loop *loop, struct route *route, struct sink_part *parts
 	}
 }
 
-/* What was frozen goes again in one piece, so that its token stops what arrives late: it
- * must fit, whatever this worker's own limits are. Its predecessor had it in hand, too. */
-static void
-make_room(struct loop *loop, const struct sink_part *part)
-{
-	if (*part->frozen.form)
-		return; /* rows that go one by one; only their shape was kept */
-	if (part->frozen.end > part->committed)
-		loop->frozen_rows +=
-		    (size_t)(part->frozen.end - part->committed) * loop->d->route_count;
-}
-
 /* Tells a route of its topic's partitions; where it wants to start goes into all. */
 static enum fate
 assign_route(struct loop *loop, struct route *route, const struct kafka_part *parts,
@@ -112,7 +100,7 @@ assign_route(struct loop *loop, struct route *route, const struct kafka_part *pa
 			continue;
 		own[own_count] = all[i];
 		own[own_count].frozen = loop_metadata_frozen(parts[i].metadata, route->name);
-		make_room(loop, &own[own_count++]);
+		loop_room_make(loop, &own[own_count++]);
 	}
 	if (own_count)
 		fate = assign_patiently(loop, route, own, own_count, err);
@@ -135,7 +123,7 @@ parts_start(struct loop *loop, struct kafka_part *parts, size_t count, struct er
 	enum fate fate = FATE_DONE;
 
 	must(asked);
-	loop->frozen_rows = 0;
+	loop_rooms_clear(loop);
 	if (count)
 		fate = parts_describe(loop, parts, count, asked, err);
 	for (size_t r = 0; r < loop->d->route_count && fate == FATE_DONE && count; r++)

@@ -183,8 +183,10 @@ loop_settle(struct loop *loop, bool now, struct err *err)
 	size_t count;
 
 	ledger_retire(loop->ledger, retire_record, loop);
-	for (size_t i = 0; ledger_position(loop->ledger, i, &at); i++)
+	for (size_t i = 0; ledger_position(loop->ledger, i, &at); i++) {
 		crash_done(at.topic, at.partition, at.position);
+		loop_room_pass(loop, at.topic, at.partition, at.position);
+	}
 	if (!now && !freeze && bury_count(loop->bury) == 0 &&
 	    clock_mono_ms() < loop->next_commit_ms)
 		return FATE_DONE;

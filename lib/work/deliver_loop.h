@@ -46,6 +46,15 @@ struct route {
 	bool waiting;
 };
 
+/* Offsets that a predecessor froze and did not commit: they go again in one piece, so that
+ * its token stops what arrives late, and must fit into what is in hand. */
+struct frozen_room {
+	const char *topic;
+	int32_t partition;
+	int64_t end;
+	size_t rows;
+};
+
 struct loop {
 	const struct deliver *d;
 	struct route *routes;
@@ -56,7 +65,9 @@ struct loop {
 	struct bury *bury;
 	struct kafka_part parts[LEDGER_PARTITIONS_MAX];
 	char (*metadata)[DELIVER_META_SIZE]; /* LEDGER_PARTITIONS_MAX of them */
-	size_t frozen_rows; /* of predecessors: room for them in one piece, whatever rows_max */
+	struct frozen_room *rooms;           /* LEDGER_PARTITIONS_MAX of them */
+	size_t room_count;
+	size_t frozen_rows; /* of all rooms: there is room for as many, whatever rows_max */
 	bool paused;
 	int64_t room_ms;            /* when there last was room */
 	int64_t polled_ms;          /* when the group last heard of us */
@@ -93,6 +104,11 @@ enum fate loop_reseek(struct loop *loop, struct err *err) NODISCARD;
 /* Polls until there is nothing more to take or no room, and pushes it. DONE or HALT. */
 enum fate loop_gather(struct loop *loop, struct err *err) NODISCARD;
 bool loop_has_room(const struct loop *loop);
+/* A partition that starts at its committed offset with what was frozen; once in an assignment
+ * for each target. */
+void loop_room_make(struct loop *loop, const struct sink_part *part);
+void loop_room_pass(struct loop *loop, const char *topic, int32_t partition, int64_t position);
+void loop_rooms_clear(struct loop *loop);
 void loop_hold_partitions(struct loop *loop);
 
 /* --- deliver_commit.c --- */

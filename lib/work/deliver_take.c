@@ -117,13 +117,62 @@ take_in(struct loop *loop, const struct kafka_message *message, struct err *err)
 	return fate;
 }
 
+static struct frozen_room *
+room_find(const struct loop *loop, const char *topic, int32_t partition)
+{
+	for (size_t i = 0; i < loop->room_count; i++)
+		if (loop->rooms[i].partition == partition &&
+		    strcmp(loop->rooms[i].topic, topic) == 0)
+			return &loop->rooms[i];
+	return NULL;
+}
+
+void
+loop_room_make(struct loop *loop, const struct sink_part *part)
+{
+	struct frozen_room *room = room_find(loop, part->topic, part->partition);
+	size_t rows;
+
+	if (*part->frozen.form)
+		return; /* rows that go one by one; only their shape was kept */
+	if (part->frozen.end <= (room ? room->end : part->committed))
+		return;
+	rows = (size_t)(part->frozen.end - part->committed) * loop->d->route_count;
+	if (!room) {
+		must(loop->room_count < LEDGER_PARTITIONS_MAX);
+		room = &loop->rooms[loop->room_count++];
+		*room =
+		    (struct frozen_room){ .topic = part->topic, .partition = part->partition };
+	}
+	loop->frozen_rows += rows - room->rows;
+	room->rows = rows;
+	room->end = part->frozen.end;
+}
+
+void
+loop_room_pass(struct loop *loop, const char *topic, int32_t partition, int64_t position)
+{
+	struct frozen_room *room = room_find(loop, topic, partition);
+
+	if (!room || position < room->end)
+		return;
+	loop->frozen_rows -= room->rows;
+	*room = loop->rooms[--loop->room_count];
+}
+
+void
+loop_rooms_clear(struct loop *loop)
+{
+	loop->room_count = loop->frozen_rows = 0;
+}
+
 bool
 loop_has_room(const struct loop *loop)
 {
 	for (size_t i = 0; i < loop->d->route_count; i++)
 		if (loop->routes[i].round_count >= DELIVER_ROUND_MAX)
 			return false;
-	if (crash_alone() && loop->frozen_rows == 0) /* what is frozen goes as a whole */
+	if (crash_alone()) /* in pieces then: whole, it would abort the worker for ever */
 		return ledger_pending(loop->ledger) == 0;
 	return ledger_pending(loop->ledger) < loop->d->rows_max + loop->frozen_rows &&
 	       (ledger_bytes(loop->ledger) < loop->d->bytes_max ||
@@ -188,8 +237,11 @@ push_rounds(struct loop *loop)
 	for (size_t i = 0; i < loop->d->route_count; i++) {
 		struct route *route = &loop->routes[i];
 
-		if (route->round_count)
-			sink_push(route->sink, route->round, route->round_count);
+		if (!route->round_count)
+			continue;
+		sink_push(route->sink, route->round, route->round_count);
+		if (crash_alone())
+			sink_flush(route->sink); /* no other comes before it is done */
 	}
 }
 

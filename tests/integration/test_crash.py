@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A record that aborts the worker again and again: after three aborts the worker goes record by
 record, and the one that aborts it alone becomes a dead letter of class crash. The abort is a real
-SIGABRT, sent while the worker has the record in hand: in a lookup that a policy of Postgres holds, or
-in a request that its receiver does not answer."""
+SIGABRT, sent while the worker has the record in hand: in a lookup that a policy of Postgres holds, in a
+request that its receiver does not answer, or in an insert that does not come to ClickHouse."""
 import json
+import os
 import signal
+import threading
+import urllib.parse
 import uuid
 
-from engagement import BIN, Program, postgres
+from engagement import BIN, Program, clickhouse, postgres
+from http_proxy import HttpProxy
 from webhooks import Opposite, Webhooks
 from wait import wait_for
 from world import Events, World
@@ -106,3 +110,56 @@ def test_a_sink_finds_the_record_out(stack, tmp_path):
     finally:
         pipeline.close()
         server.stop()
+
+
+def test_an_append_finds_the_record_out_of_what_is_frozen(stack, tmp_path):
+    """A batch's range is frozen before its insert, and goes again as it was, until it has aborted three times."""
+    url, gate, held = urllib.parse.urlparse(os.environ["SLUICE_CLICKHOUSE"]), threading.Event(), []
+    proxy = HttpProxy((url.hostname, url.port))
+
+    def at(point, request):
+        if point == "head" and b"two" in request.body:
+            held.append(request)
+            gate.wait(120)
+    proxy.at, proxy.plan = at, lambda request: "drop" if b"two" in request.body else None
+    it = World(tmp_path, "CREATE TABLE items (a int PRIMARY KEY, title text)", "SELECT a, title FROM {s}.items", ["items"], ["a"],
+               partitions=1)
+    client = clickhouse()
+    client.command(f"CREATE DATABASE {it.schema}")
+    client.command(f"CREATE TABLE {it.schema}.rows (a Int32, title String, _topic LowCardinality(String), _partition Int32, "
+                   "_offset Int64) ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 10000")
+    conf = json.loads(it.pipeline.read_text())
+    conf["clickhouse"] = {"url": proxy.url, "database": it.schema, "table": "rows", "mode": "append", "compression": "none"}
+    it.pipeline.write_text(json.dumps(conf))
+    it.has_clickhouse = True  # its database is dropped in the end
+    it.start([])
+    it.commit("clickhouse", [(it.enriched, 0, 0)])
+    try:
+        events = Events(it)
+        for a, title in enumerate(("zero", "one", "two", "three", "four")):
+            events.send(events.event("c", {"a": a, "title": title}), {"a": a})
+        it.worker("enrich").start()
+        it.wait_records(5)
+        worker = it.workers["clickhouse"] = Program(
+            "clickhouse", [BIN / "sluice-clickhouse", "--pipeline", it.pipeline, "--listen", "-"], tmp_path,
+            env={"RUNTIME_DIRECTORY": str(tmp_path)})
+
+        def rows():
+            return [a for a, in client.query(f"SELECT a FROM {it.schema}.rows ORDER BY a").result_rows]
+        for n in range(ABORTS + 1):
+            worker.start()
+            wait_for("the insert", 60, lambda: len(held) > n or worker.tail(), every=0.05)
+            assert rows() == ([] if n < ABORTS else [0, 1])
+            aborts(worker)
+        worker.start()
+        wait_for("the others", 60, lambda: rows() == [0, 1, 3, 4] or worker.tail())
+        letter, = it.records(it.dlq)
+        assert letter[0] == {"a": 2} and letter[2]["__connect.errors.exception.class.name"] == "crash"
+        assert len(held) == ABORTS + 1
+        events.send(events.event("c", {"a": 5, "title": "five"}), {"a": 5})
+        wait_for("the next", 60, lambda: rows() == [0, 1, 3, 4, 5] or worker.tail())
+        assert worker.stop() == 0
+    finally:
+        gate.set()
+        it.stop()
+        proxy.close()

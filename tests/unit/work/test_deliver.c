@@ -93,12 +93,68 @@ every_route_is_given_secrets(void **state)
 	pipeline_free(files[2]);
 }
 
+static void
+take(struct loop *loop, int64_t first, int64_t end)
+{
+	for (; first < end; first++) {
+		struct record *record = ledger_add(loop->ledger, "t", 0, first);
+
+		record->value = SLICE("0123456789");
+		ledger_weigh(loop->ledger, record);
+	}
+}
+
+/* What a predecessor froze fits in, whatever the limits are, and they hold again once it is
+ * done. */
+static void
+frozen_offsets_have_room_until_they_are_done(void **state)
+{
+	struct deliver deliver = { .route_count = 2, .rows_max = 4, .bytes_max = 40 };
+	struct frozen_room rooms[2];
+	struct route routes[2] = { 0 };
+	struct loop loop = {
+		.d = &deliver, .ledger = ledger_new(), .rooms = rooms, .routes = routes
+	};
+	struct sink_part part = { .topic = "t", .committed = 10, .frozen = { 5, 20, "" } };
+
+	(void)state;
+	ledger_watch(loop.ledger, "t", 0, 10);
+	loop_room_make(&loop, &(struct sink_part){ .topic = "t", .partition = 1 }); /* none */
+	loop_room_make(&loop, &part);
+	assert_int_equal(loop.frozen_rows, 20); /* ten offsets, a record for each target */
+	part.frozen.end = 15;                   /* the other target has less of it */
+	loop_room_make(&loop, &part);
+	assert_int_equal(loop.frozen_rows, 20);
+	part.frozen = (struct sink_range){ 5, 90, "row" }; /* not in one piece */
+	loop_room_make(&loop, &part);
+	assert_int_equal(loop.frozen_rows, 20);
+	take(&loop, 10, 29);
+	assert_true(loop_has_room(&loop)); /* 19 records of ten bytes */
+	take(&loop, 29, 30);
+	assert_false(loop_has_room(&loop)); /* all of it came */
+	loop_room_pass(&loop, "t", 0, 19);
+	assert_int_equal(loop.frozen_rows, 20);
+	loop_room_pass(&loop, "t", 1, 20);
+	assert_int_equal(loop.frozen_rows, 20);
+	loop_room_pass(&loop, "t", 0, 20);
+	assert_int_equal(loop.frozen_rows, 0);
+	ledger_clear(loop.ledger, NULL, NULL);
+	ledger_watch(loop.ledger, "t", 0, 30);
+	take(&loop, 30, 33);
+	assert_true(loop_has_room(&loop));
+	take(&loop, 33, 34);
+	assert_false(loop_has_room(&loop)); /* bytes_max, and rows_max */
+	ledger_clear(loop.ledger, NULL, NULL);
+	ledger_free(loop.ledger);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(metadata_says_version_and_frozen_offsets),
 		cmocka_unit_test(every_route_is_given_secrets),
+		cmocka_unit_test(frozen_offsets_have_room_until_they_are_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
