@@ -183,7 +183,7 @@ def test_leaderboard_takes_a_new_password(stack, tmp_path):
 
         def given_back():
             return worker.log.read_text().rpartition("given back")
-        board_world.wait(lambda: "WRONGPASS" in given_back()[2] and given_back()[1], 60, "a refused login")
+        wait_until("a refused login", lambda: "WRONGPASS" in given_back()[2] and given_back()[1])
         worker.process.send_signal(signal.SIGHUP)
         world.send_some(200)
         world.exact()
