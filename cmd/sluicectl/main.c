@@ -111,6 +111,7 @@ static const struct command commands[] = {
 	{ "reset",
 	    "PIPELINE.yaml WORKER --to earliest|OFFSET: move a stopped worker's position",
 	    run_reset },
+	{ "dlq", "list, show: the dead letters of a pipeline (dlq --help)", NULL, dlq_main },
 	{ "decode", "Debezium events on standard input as changes (decode --help)", NULL,
 	    decode_main },
 	{ "try", "the pipeline's SQL over events on standard input (try --help)", NULL,

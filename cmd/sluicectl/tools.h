@@ -11,6 +11,7 @@ int try_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int query_main(int argc, char **argv); /* it asks a running router */
 int key_main(int argc, char **argv);
+int dlq_main(int argc, char **argv); /* it asks Kafka */
 
 /* Says why on standard error; the exit code. */
 int tool_fail(const char *command, const struct err *err);

@@ -126,8 +126,10 @@ bury_commit(struct bury *bury, struct kafka_consumer *consumer, const struct kaf
 		bool is_crash = strcmp(grave->reason, CRASH_REASON) == 0;
 
 		deadletter_fill(&letters[i], bury->work->pipeline->dlq_topic, bury->partitions,
-		    &grave->message, bury->work->worker, is_crash ? "process" : "deliver",
-		    is_crash ? CRASH_CLASS : "rejected", grave->reason, grave->attempts);
+		    kafka_txn_size_max(bury->txn), &grave->message,
+		    &(struct deadletter_why){ bury->work->worker,
+			is_crash ? "process" : "deliver", is_crash ? CRASH_CLASS : "rejected",
+			grave->reason, grave->attempts, -1 });
 		outs[i] = letters[i].out;
 	}
 	verdict = kafka_txn_run(bury->txn, outs, bury->count, consumer, parts, count, err);

@@ -321,8 +321,10 @@ letter_add(struct enrich_batch *b, struct item *item)
 	struct deadletter *letter = arena_alloc(&b->arena, sizeof *letter);
 
 	must(letter);
-	deadletter_fill(letter, b->plan->pipeline->dlq_topic, b->dlq_partitions, &item->message,
-	    "enrich", item->stage, item->class, item->reason, 1);
+	deadletter_fill(letter, b->plan->pipeline->dlq_topic, b->dlq_partitions, b->size_max,
+	    &item->message,
+	    &(struct deadletter_why){ "enrich", item->stage, item->class, item->reason, 1,
+		b->plan->pipeline->enrich.generation });
 	b->outs[b->out_count++] = letter->out;
 	b->counts[M_DEAD]++;
 	log_event(LOG_WARN, "dead_letter",

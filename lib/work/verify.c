@@ -14,7 +14,7 @@
 #include "work/catalog.h"
 #include "work/verify_side.h"
 
-enum { ROW_ARENA = 64 << 20, CLOSE_MS = 10000, TOPIC_SIZE = 300 };
+enum { ROW_ARENA = 64 << 20, TOPIC_SIZE = 300 };
 
 static const char *const side_names[SIDES] = { "postgres", "topic", "clickhouse" };
 
@@ -176,9 +176,7 @@ run_finish(struct run *run)
 	for (size_t i = 0; i < VERIFY_EVIDENCE_MAX; i++)
 		for (size_t s = 0; s < SIDES; s++)
 			buf_finish(&v->evidence[i][s]);
-	if (v->consumer)
-		(void)kafka_consumer_close(v->consumer, CLOSE_MS);
-	free(v->at);
+	scan_close(&v->scan);
 	buf_finish(&v->row.text);
 	buf_finish(&v->key_text);
 	free(v->row.at);

@@ -9,8 +9,8 @@
 #ifndef WORK_VERIFY_SIDE_H
 #define WORK_VERIFY_SIDE_H
 
-#include "link/kafka_consumer.h"
 #include "sql/query.h"
+#include "work/scan.h"
 #include "work/survey.h"
 #include "work/verify.h"
 #include "work/verify_table.h"
@@ -42,9 +42,8 @@ struct verify {
 	void (*progress)(const char *text);
 	int64_t next_progress_ms;
 
-	struct kafka_consumer *consumer; /* of the enriched topic */
-	struct kafka_part *at;           /* what comes next, a partition */
-	size_t partition_count;
+	struct scan scan; /* of the enriched topic */
+	enum verify_pass pass;
 };
 
 /* Tells how far it is, if it is time to. */

@@ -3,113 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/must.h"
 #include "wire/json.h"
 #include "work/verify_side.h"
 
-enum { CALL_MS = 10000, POLL_MS = 500, SILENCE_MS = 30000, HEADERS_MAX = 64 };
+enum { HEADERS_MAX = 64 };
 
-/* --- reading a topic to its end, by hand --- */
-
-static enum fate
-consumer_open(struct verify *v, struct kafka_consumer **ret_consumer, struct err *err)
+static void
+left_tell(void *ctx, const char *topic, int64_t left)
 {
-	const struct pipeline_kafka *kafka = &v->pipeline->kafka;
-	struct kafka_consumer_conf conf = { .common = { .brokers = kafka->brokers,
-						.client_id = "sluicectl",
-						.properties = kafka->properties,
-						.property_count = kafka->property_count } };
-
-	return kafka_consumer_open(ret_consumer, &conf, err);
-}
-
-/* ret_parts is the caller's to free, with the start of each partition. */
-static enum fate
-topic_begin(struct kafka_consumer *consumer, const char *topic, struct kafka_part **ret_parts,
-    size_t *ret_count, struct err *err)
-{
-	int32_t count = 0;
-	enum fate fate = kafka_consumer_partitions(consumer, topic, CALL_MS, &count, err);
-
-	if (fate != FATE_DONE)
-		return fate;
-	*ret_count = (size_t)count;
-	*ret_parts = calloc(*ret_count + 1, sizeof **ret_parts);
-	must(*ret_parts);
-	for (int32_t i = 0; i < count; i++)
-		(*ret_parts)[i] = (struct kafka_part){ .topic = topic, .partition = i };
-	fate = kafka_consumer_offsets_at(
-	    consumer, KAFKA_AT_START, *ret_parts, *ret_count, CALL_MS, err);
-	if (fate == FATE_DONE)
-		fate = kafka_consumer_assign(consumer, *ret_parts, *ret_count, err);
-	return fate;
-}
-
-typedef enum fate take_message(
-    struct verify *v, const struct kafka_message *message, void *ctx, struct err *err);
-
-static enum fate
-one_poll(struct verify *v, struct kafka_consumer *consumer, struct kafka_part *at, size_t count,
-    take_message *take, void *ctx, bool *ret_moved, struct err *err)
-{
-	struct kafka_message message;
-	enum fate fate = FATE_DONE;
-
-	*ret_moved = false;
-	switch (kafka_consumer_poll(consumer, POLL_MS, &message, err)) {
-	case KAFKA_NOTHING: return FATE_DONE;
-	case KAFKA_ERROR: return err->fate == FATE_HALT ? FATE_HALT : FATE_DONE;
-	case KAFKA_MESSAGE:
-		fate = take(v, &message, ctx, err);
-		message.offset++;
-		kafka_message_free(&message);
-		break;
-	case KAFKA_EOF: break;
-	}
-	must(message.partition >= 0 && (size_t)message.partition < count);
-	if (message.offset > at[message.partition].offset)
-		at[message.partition].offset = message.offset;
-	*ret_moved = true;
-	return fate;
-}
-
-static int64_t
-left(const struct kafka_part *at, const struct kafka_part *ends, size_t count)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (at[i].offset < ends[i].offset)
-			sum += ends[i].offset - at[i].offset;
-	return sum;
-}
-
-/* Reads to the ends of this moment. RETRY: nothing came for half a minute. */
-static enum fate
-topic_read(struct verify *v, struct kafka_consumer *consumer, struct kafka_part *at,
-    size_t count, take_message *take, void *ctx, struct err *err)
-{
-	struct kafka_part *ends = calloc(count + 1, sizeof *ends);
-	int64_t until = clock_mono_ms() + SILENCE_MS;
-	enum fate fate;
-	bool moved;
-
-	must(ends);
-	memcpy(ends, at, count * sizeof *ends);
-	fate = kafka_consumer_offsets_at(consumer, KAFKA_AT_END, ends, count, CALL_MS, err);
-	while (fate == FATE_DONE && left(at, ends, count) > 0) {
-		verify_progress(
-		    v, "%s: %" PRId64 " records to read", at[0].topic, left(at, ends, count));
-		fate = one_poll(v, consumer, at, count, take, ctx, &moved, err);
-		if (moved)
-			until = clock_mono_ms() + SILENCE_MS;
-		else if (fate == FATE_DONE && clock_mono_ms() > until)
-			fate = err_set(err, FATE_RETRY, "%s: nothing came for %d s",
-			    at[0].topic, SILENCE_MS / 1000);
-	}
-	free(ends);
-	return fate;
+	verify_progress(ctx, "%s: %" PRId64 " records to read", topic, left);
 }
 
 /* --- the enriched topic --- */
@@ -205,10 +108,11 @@ record_headers(const struct kafka_message *message, struct record *ret_record, s
 
 /* The highest version is the key's last state: a replayed record may come later. */
 static enum fate
-take_record(struct verify *v, const struct kafka_message *message, void *ctx, struct err *err)
+take_record(void *ctx, struct kafka_message *message, struct err *err)
 {
 	const char *names[PIPELINE_KEYS_MAX];
-	enum verify_pass pass = *(const enum verify_pass *)ctx;
+	struct verify *v = ctx;
+	enum verify_pass pass = v->pass;
 	struct record record = { 0 };
 	struct verify_entry *e;
 	struct slice key;
@@ -250,15 +154,11 @@ verify_topic(struct verify *v, enum verify_pass pass, struct err *err)
 	const char *topic = v->pipeline->enrich.topic;
 	enum fate fate = FATE_DONE;
 
-	if (!v->consumer) {
-		fate = consumer_open(v, &v->consumer, err);
-		if (fate == FATE_DONE)
-			fate =
-			    topic_begin(v->consumer, topic, &v->at, &v->partition_count, err);
-	}
+	v->pass = pass;
+	if (!v->scan.consumer)
+		fate = scan_open(&v->scan, &v->pipeline->kafka, topic, err);
 	if (fate == FATE_DONE)
-		fate = topic_read(
-		    v, v->consumer, v->at, v->partition_count, take_record, &pass, err);
+		fate = scan_read(&v->scan, take_record, left_tell, v, err);
 	return fate == FATE_DONE ? fate : err_wrap(err, "read %s", topic);
 }
 
@@ -267,26 +167,17 @@ verify_topic(struct verify *v, enum verify_pass pass, struct err *err)
 static enum fate
 record_show(struct verify *v, struct verify_entry *e, struct err *err)
 {
-	struct buf *out = &v->evidence[e->evidence][SIDE_TOPIC];
-	struct kafka_part part = { .topic = v->pipeline->enrich.topic,
-		.partition = e->partition,
-		.offset = e->offset };
-	int64_t until = clock_mono_ms() + CALL_MS;
-	enum fate fate = kafka_consumer_assign(v->consumer, &part, 1, err);
+	struct kafka_message message;
+	enum fate fate = scan_one(&v->scan, e->partition, e->offset, &message, err);
 
-	while (fate == FATE_DONE && clock_mono_ms() < until) {
-		struct kafka_message message;
-		enum kafka_polled polled =
-		    kafka_consumer_poll(v->consumer, POLL_MS, &message, err);
-
-		if (polled != KAFKA_MESSAGE)
-			continue;
-		if (message.value.p)
-			buf_slice(out, message.value);
-		kafka_message_free(&message);
-		break;
-	}
-	return fate;
+	if (fate == FATE_HALT) /* compacted since: no evidence is no fault */
+		return FATE_DONE;
+	if (fate != FATE_DONE)
+		return fate;
+	if (message.value.p)
+		buf_slice(&v->evidence[e->evidence][SIDE_TOPIC], message.value);
+	kafka_message_free(&message);
+	return FATE_DONE;
 }
 
 enum fate
@@ -306,6 +197,7 @@ verify_topic_show(struct verify *v, struct err *err)
 /* --- dead letters --- */
 
 struct letters {
+	struct verify *v;
 	void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side);
 	void *ctx;
 };
@@ -333,9 +225,10 @@ fact_names(struct verify *v, const char **ret_names)
 }
 
 static enum fate
-take_letter(struct verify *v, const struct kafka_message *message, void *ctx, struct err *err)
+take_letter(void *ctx, struct kafka_message *message, struct err *err)
 {
 	const struct letters *letters = ctx;
+	struct verify *v = letters->v;
 	const char *names[PIPELINE_KEYS_MAX];
 	struct header headers[HEADERS_MAX];
 	struct verify_entry *e;
@@ -374,17 +267,12 @@ verify_letters(struct verify *v,
     void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
     struct err *err)
 {
-	struct letters letters = { excused, ctx };
-	struct kafka_consumer *consumer = NULL;
-	struct kafka_part *parts = NULL;
-	size_t count = 0;
-	enum fate fate = consumer_open(v, &consumer, err);
+	struct letters letters = { v, excused, ctx };
+	struct scan scan;
+	enum fate fate = scan_open(&scan, &v->pipeline->kafka, v->pipeline->dlq_topic, err);
 
 	if (fate == FATE_DONE)
-		fate = topic_begin(consumer, v->pipeline->dlq_topic, &parts, &count, err);
-	if (fate == FATE_DONE)
-		fate = topic_read(v, consumer, parts, count, take_letter, &letters, err);
-	(void)kafka_consumer_close(consumer, CALL_MS);
-	free(parts);
+		fate = scan_read(&scan, take_letter, NULL, &letters, err);
+	scan_close(&scan);
 	return fate == FATE_DONE ? fate : err_wrap(err, "read %s", v->pipeline->dlq_topic);
 }
