@@ -238,8 +238,8 @@ judge(struct kafka_txn *txn, rd_kafka_error_t *error, const char *where, struct 
 	return abortable ? KAFKA_ABORTED : KAFKA_RECREATE;
 }
 
-enum kafka_verdict
-kafka_txn_begin(struct kafka_txn *txn, struct err *err)
+static enum kafka_verdict
+begin(struct kafka_txn *txn, struct err *err)
 {
 	rd_kafka_error_t *error;
 
@@ -250,8 +250,8 @@ kafka_txn_begin(struct kafka_txn *txn, struct err *err)
 	return error ? judge(txn, error, "begin", err) : KAFKA_GO_ON;
 }
 
-enum kafka_verdict
-kafka_txn_produce(struct kafka_txn *txn, const struct kafka_out *out, struct err *err)
+static enum kafka_verdict
+produce(struct kafka_txn *txn, const struct kafka_out *out, struct err *err)
 {
 	must(kafka_out_size(out) <= txn->size_max);
 	switch (kafka_client_produce(&txn->client, out, txn->conf.timeout_ms, err)) {
@@ -332,9 +332,9 @@ recreate(struct kafka_txn *txn, struct err *err)
 	}
 }
 
-enum kafka_verdict
-kafka_txn_commit(struct kafka_txn *txn, struct kafka_consumer *consumer,
-    const struct kafka_part *parts, size_t part_count, struct err *err)
+static enum kafka_verdict
+commit(struct kafka_txn *txn, struct kafka_consumer *consumer, const struct kafka_part *parts,
+    size_t part_count, struct err *err)
 {
 	enum kafka_verdict verdict = KAFKA_GO_ON;
 
@@ -383,8 +383,8 @@ abort_open(struct kafka_txn *txn, struct err *err)
 	return KAFKA_ABORTED;
 }
 
-enum kafka_verdict
-kafka_txn_recover(struct kafka_txn *txn, enum kafka_verdict verdict, struct err *err)
+static enum kafka_verdict
+recover(struct kafka_txn *txn, enum kafka_verdict verdict, struct err *err)
 {
 	struct err why = *err;
 
@@ -405,16 +405,52 @@ kafka_txn_recover(struct kafka_txn *txn, enum kafka_verdict verdict, struct err 
 	return KAFKA_ABORTED;
 }
 
+/* The records are made while librdkafka packs and sends those before them. */
+static enum kafka_verdict
+produce_all(struct kafka_txn *txn, kafka_txn_next *next, void *ctx, struct err *err)
+{
+	enum kafka_verdict verdict = KAFKA_GO_ON;
+	const struct kafka_out *outs;
+	size_t count;
+
+	do {
+		if (next(ctx, &outs, &count, err) != FATE_DONE) {
+			struct err why = *err;
+
+			(void)recover(txn, KAFKA_ABORTED, err);
+			*err = why;
+			return KAFKA_EXIT;
+		}
+		for (size_t i = 0; i < count && verdict == KAFKA_GO_ON; i++)
+			verdict = produce(txn, &outs[i], err);
+		kafka_txn_serve(txn);
+	} while (count > 0 && verdict == KAFKA_GO_ON);
+	return verdict;
+}
+
 enum kafka_verdict
-kafka_txn_run(struct kafka_txn *txn, const struct kafka_out *outs, size_t count,
+kafka_txn_run(struct kafka_txn *txn, kafka_txn_next *next, void *ctx,
     struct kafka_consumer *consumer, const struct kafka_part *parts, size_t part_count,
     struct err *err)
 {
-	enum kafka_verdict verdict = kafka_txn_begin(txn, err);
+	enum kafka_verdict verdict = begin(txn, err);
 
-	for (size_t i = 0; i < count && verdict == KAFKA_GO_ON; i++)
-		verdict = kafka_txn_produce(txn, &outs[i], err);
+	if (verdict == KAFKA_GO_ON && next)
+		verdict = produce_all(txn, next, ctx, err);
 	if (verdict == KAFKA_GO_ON)
-		verdict = kafka_txn_commit(txn, consumer, parts, part_count, err);
-	return verdict == KAFKA_GO_ON ? KAFKA_GO_ON : kafka_txn_recover(txn, verdict, err);
+		verdict = commit(txn, consumer, parts, part_count, err);
+	return verdict == KAFKA_GO_ON ? KAFKA_GO_ON : recover(txn, verdict, err);
+}
+
+enum fate
+kafka_outs_next(
+    void *ctx, const struct kafka_out **ret_outs, size_t *ret_count, struct err *err)
+{
+	struct kafka_outs *left = ctx;
+
+	(void)err;
+	*ret_outs = left->outs;
+	*ret_count = left->count;
+	left->count = 0;
+	return FATE_DONE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kafka_txn.h -- a transactional producer: records and the offsets they came from, or neither.
  *
- * kafka_txn_run does a whole batch. What it returns decides everything: after
- * GO_ON the batch is done; after ABORTED nothing of it stands or is certain, so
- * the caller drops it and rewinds its consumer. A producer whose EndTxn or
+ * kafka_txn_run does a whole batch, whose records may be made as they are sent. What it returns
+ * decides everything: after GO_ON the batch is done; after ABORTED nothing of it stands or is
+ * certain, so the caller drops it and rewinds its consumer. A producer whose EndTxn or
  * TxnOffsetCommit went out twice is replaced before the next transaction: the
  * late copy would end that one (no librdkafka speaks Kafka's defence against it).
  * Open it before the consumer subscribes: that aborts the predecessor's transaction. */
@@ -17,7 +17,7 @@ struct kafka_txn;
 enum kafka_verdict {
 	KAFKA_GO_ON = 0, /* it is done; err is untouched */
 	KAFKA_ABORTED,   /* undone (or to be undone): drop the batch, rewind */
-	KAFKA_RECREATE,  /* this producer is finished: kafka_txn_recover */
+	KAFKA_RECREATE,  /* this producer is finished: inside kafka_txn.c alone */
 	KAFKA_EXIT,      /* stop: exit 3, or 4 if err says so (kafka_wants_restart) */
 };
 
@@ -53,22 +53,26 @@ enum fate kafka_txn_offsets_at(struct kafka_txn *txn, int64_t at_ms, struct kafk
 /* Records whose kafka_out_size is above this are refused by must(): dead-letter them before. */
 size_t kafka_txn_size_max(const struct kafka_txn *txn);
 
-/* begin, produce all, send offsets, commit; aborts, replaces and rotates as needed.
- * parts: the offsets to commit (next to read) with metadata, under the consumer's
- * frozen group metadata; none: only the records. Returns GO_ON, ABORTED or EXIT. */
-enum kafka_verdict kafka_txn_run(struct kafka_txn *txn, const struct kafka_out *outs,
-    size_t count, struct kafka_consumer *consumer, const struct kafka_part *parts,
-    size_t part_count, struct err *err) NODISCARD;
+/* The next records, valid until the next call; *ret_count 0: that was all. HALT: the run undoes
+ * the transaction, so that readers need not wait for it, and returns EXIT with this err. */
+typedef enum fate kafka_txn_next(
+    void *ctx, const struct kafka_out **ret_outs, size_t *ret_count, struct err *err);
 
-/* The same in steps, for callers that do not hold all records at once. After any
- * verdict but GO_ON the only step left is recover, which returns ABORTED or EXIT. */
-enum kafka_verdict kafka_txn_begin(struct kafka_txn *txn, struct err *err) NODISCARD;
-enum kafka_verdict kafka_txn_produce(
-    struct kafka_txn *txn, const struct kafka_out *out, struct err *err) NODISCARD;
-enum kafka_verdict kafka_txn_commit(struct kafka_txn *txn, struct kafka_consumer *consumer,
-    const struct kafka_part *parts, size_t part_count, struct err *err) NODISCARD;
-enum kafka_verdict kafka_txn_recover(
-    struct kafka_txn *txn, enum kafka_verdict verdict, struct err *err) NODISCARD;
+/* begin, produce all that next gives, send offsets, commit; aborts, replaces and rotates as
+ * needed. next NULL: no records. parts: the offsets to commit (next to read) with metadata,
+ * under the consumer's frozen group metadata; none: only the records. Returns GO_ON, ABORTED
+ * or EXIT. */
+enum kafka_verdict kafka_txn_run(struct kafka_txn *txn, kafka_txn_next *next, void *ctx,
+    struct kafka_consumer *consumer, const struct kafka_part *parts, size_t part_count,
+    struct err *err) NODISCARD;
+
+/* For records that are all there: kafka_txn_run(txn, kafka_outs_next, &(struct kafka_outs){ ..
+ */
+struct kafka_outs {
+	const struct kafka_out *outs;
+	size_t count;
+};
+kafka_txn_next kafka_outs_next;
 
 /* Serves callbacks between transactions; does not block. */
 void kafka_txn_serve(struct kafka_txn *txn);

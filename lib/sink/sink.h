@@ -4,7 +4,9 @@
  * The worker pushes records and the sink sets each one's outcome when it is known;
  * until then the record and its bytes are the sink's to read. The lowest pending
  * offset of a partition bounds what the worker commits. A sink belongs to one
- * thread. Pushing again what was delivered before must change nothing. */
+ * thread. What was delivered before and is pushed again changes nothing in a table or on a
+ * board, in mode append as far as the frozen offsets were told; a receiver of webhooks gets
+ * it again under the id that it had. */
 #ifndef SINK_SINK_H
 #define SINK_SINK_H
 
@@ -52,16 +54,19 @@ enum fate sink_assign(
     struct sink *sink, struct sink_part *parts, size_t count, struct err *err) NODISCARD;
 
 /* Hands over count records, in order of offset a partition. The sink keeps the
- * pointers until it has set each outcome. Never blocks, never refuses: the worker
- * keeps what is pending below its limits. */
+ * pointers until it has set each outcome, which for some may be at once. Never blocks and
+ * always takes them: the worker keeps what is pending below its limits. */
 void sink_push(struct sink *sink, struct record *const *records, size_t count);
 
-/* Works for up to wait_ms, sets outcomes. DONE: all fine or nothing to do. RETRY:
- * the target is busy or gone, pending records stay pending and the worker calls
- * again after a pause. HALT: stop without committing what is pending. */
+/* Works, sets outcomes. Waits for up to wait_ms for answers and for a batch to be due; what
+ * cannot be done in pieces (a delivery, a question) blocks up to the target's own timeout.
+ * DONE: all fine or nothing to do. RETRY: the target is busy or gone, pending records stay
+ * pending and the worker calls again after a pause. HALT: stop without committing what is
+ * pending. */
 enum fate sink_work(struct sink *sink, int wait_ms, struct err *err) NODISCARD;
 
-/* Finished means: nothing is held back for the sake of a bigger batch. */
+/* What is pending is to be finished: until nothing is, none of it is held back for the sake
+ * of a bigger batch. */
 void sink_flush(struct sink *sink);
 
 /* The offsets that the sink inserts or sends, or did last: they must stand in the metadata
@@ -76,7 +81,8 @@ void sink_froze(struct sink *sink);
 /* Forgets all pending records without touching them again (revoked or rewound). */
 void sink_drop(struct sink *sink);
 
-/* Called about once a second, also when no record comes: ticks, pings. */
+/* Called about once a second while there are partitions, also when no record comes: ticks,
+ * pings. RETRY and HALT as sink_work. */
 enum fate sink_tick(struct sink *sink, int64_t wall_ms, struct err *err) NODISCARD;
 
 /* The sink has lost or changed its own position: drop all and assign again. */

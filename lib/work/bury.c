@@ -132,7 +132,8 @@ bury_commit(struct bury *bury, struct kafka_consumer *consumer, const struct kaf
 			grave->reason, grave->attempts, -1 });
 		outs[i] = letters[i].out;
 	}
-	verdict = kafka_txn_run(bury->txn, outs, bury->count, consumer, parts, count, err);
+	verdict = kafka_txn_run(bury->txn, kafka_outs_next,
+	    &(struct kafka_outs){ outs, bury->count }, consumer, parts, count, err);
 	free(letters);
 	free(outs);
 	switch (verdict) {

@@ -53,42 +53,10 @@ position_set(struct enrich_loop *loop, int32_t partition, int64_t offset)
 	};
 }
 
-/* The records are written while librdkafka packs and sends those before them. A HALT
- * while they are written undoes the transaction, so that readers need not wait for it. */
-static enum kafka_verdict
-produce_batch(struct enrich_loop *loop, struct err *err)
+static enum fate
+records_next(void *ctx, const struct kafka_out **ret_outs, size_t *ret_count, struct err *err)
 {
-	enum kafka_verdict verdict = KAFKA_GO_ON;
-	const struct kafka_out *outs;
-	size_t count;
-
-	do {
-		if (enrich_batch_next(loop->batch, &outs, &count, err) != FATE_DONE) {
-			struct err why = *err;
-
-			must(kafka_txn_recover(loop->txn, KAFKA_ABORTED, err) != KAFKA_GO_ON);
-			*err = why;
-			return KAFKA_EXIT;
-		}
-		for (size_t i = 0; i < count && verdict == KAFKA_GO_ON; i++)
-			verdict = kafka_txn_produce(loop->txn, &outs[i], err);
-		kafka_txn_serve(loop->txn);
-	} while (count > 0 && verdict == KAFKA_GO_ON);
-	return verdict;
-}
-
-static enum kafka_verdict
-run_transaction(struct enrich_loop *loop, const struct kafka_part *parts, size_t part_count,
-    struct err *err)
-{
-	enum kafka_verdict verdict = kafka_txn_begin(loop->txn, err);
-
-	if (verdict == KAFKA_GO_ON)
-		verdict = produce_batch(loop, err);
-	if (verdict == KAFKA_GO_ON)
-		verdict = kafka_txn_commit(loop->txn, loop->consumer, parts, part_count, err);
-	return verdict == KAFKA_GO_ON ? KAFKA_GO_ON
-				      : kafka_txn_recover(loop->txn, verdict, err);
+	return enrich_batch_next(ctx, ret_outs, ret_count, err);
 }
 
 /* One transaction for the batch in hand. *ret_rewind: it was undone. */
@@ -99,7 +67,8 @@ transact(struct enrich_loop *loop, bool *ret_rewind, struct err *err)
 	const struct kafka_part *parts = enrich_batch_parts(loop->batch, &part_count);
 
 	*ret_rewind = false;
-	switch (run_transaction(loop, parts, part_count, err)) {
+	switch (kafka_txn_run(
+	    loop->txn, records_next, loop->batch, loop->consumer, parts, part_count, err)) {
 	case KAFKA_GO_ON:
 		for (size_t i = 0; i < part_count; i++)
 			position_set(loop, parts[i].partition, parts[i].offset);
@@ -432,7 +401,7 @@ refresh_due(struct enrich_loop *loop, struct err *err)
 	pause_reset(&loop->refresh_pause);
 	if (fate != FATE_DONE || count == 0)
 		return fate;
-	switch (kafka_txn_run(loop->txn, NULL, 0, loop->consumer, parts, count, err)) {
+	switch (kafka_txn_run(loop->txn, NULL, NULL, loop->consumer, parts, count, err)) {
 	case KAFKA_GO_ON: return FATE_DONE;
 	case KAFKA_ABORTED:
 	case KAFKA_RECREATE: refresh_clear(loop->refresh); return rewind_all(loop, err);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* memory.h -- one number, memory_max, as the maxima of everything that grows.
+/* memory.h -- one number, memory_max, as the maxima of what grows with the stream.
  *
  * A worker's memory is its code and clients (MEMORY_BASE), what Kafka's client reads ahead,
  * the records in hand with what is made of them, and enrich's caches. memory_share() says
  * how much of the rest each may take; a worker process takes one worker's shares. The shares
  * reckon with what librdkafka keeps beside a message and with copies that are made on the
- * way; one record larger than its share is carried all the same, alone. Pure. */
+ * way. What is carried all the same: one record larger than its share, alone, and offsets that
+ * a predecessor with a larger share froze, once. Not reckoned with: dead letters until
+ * they are committed, and the keys of changed dimension rows until Postgres was asked. Pure. */
 #ifndef WORK_MEMORY_H
 #define WORK_MEMORY_H
 

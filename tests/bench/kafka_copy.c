@@ -116,8 +116,9 @@ run_batch(struct err *err)
 	for (size_t i = 0; i < copy.count; i++)
 		prepare(i);
 	part_count = batch_parts(parts, metadata, sizeof metadata);
-	verdict = kafka_txn_run(
-	    copy.txn, copy.outs, copy.count, copy.consumer, parts, part_count, err);
+	verdict = kafka_txn_run(copy.txn, kafka_outs_next,
+	    &(struct kafka_outs){ copy.outs, copy.count }, copy.consumer, parts, part_count,
+	    err);
 	if (verdict == KAFKA_GO_ON)
 		copy.copied += (int64_t)copy.count;
 	else

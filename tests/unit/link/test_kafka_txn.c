@@ -102,7 +102,8 @@ run(struct err *err)
 	static int64_t offset;
 	struct kafka_part part = { "in", 1, ++offset, SLICE("meta") };
 
-	return kafka_txn_run(txn, outs, 2, consumer, &part, 1, err);
+	return kafka_txn_run(
+	    txn, kafka_outs_next, &(struct kafka_outs){ outs, 2 }, consumer, &part, 1, err);
 }
 
 struct injected {
@@ -200,6 +201,39 @@ offsets_and_metadata_are_committed(void **state)
 	arena_finish(&arena);
 }
 
+static enum fate
+two_and_a_halt(void *ctx, const struct kafka_out **ret_outs, size_t *ret_count, struct err *err)
+{
+	static struct kafka_out out = { .topic = "out" };
+	unsigned *given = ctx;
+
+	out.value = SLICE("x");
+	if ((*given)++ == 2)
+		return err_set(err, FATE_HALT, "no third");
+	*ret_outs = &out;
+	*ret_count = 1;
+	return FATE_DONE;
+}
+
+static void
+a_halt_while_records_are_made_undoes_it(void **state)
+{
+	struct kafka_txn_stats before, after;
+	unsigned given = 0;
+	struct err err;
+
+	(void)state;
+	kafka_txn_stats(txn, &before);
+	assert_int_equal(
+	    kafka_txn_run(txn, two_and_a_halt, &given, NULL, NULL, 0, &err), KAFKA_EXIT);
+	assert_string_equal(err.what, "no third");
+	assert_int_equal(given, 3);
+	kafka_txn_stats(txn, &after);
+	assert_int_equal(after.aborts, before.aborts + 1);
+	assert_int_equal(after.commits, before.commits);
+	assert_int_equal(run(&err), KAFKA_GO_ON); /* the producer is whole */
+}
+
 static void
 a_partition_that_is_not_there_ends_it(void **state)
 {
@@ -207,7 +241,9 @@ a_partition_that_is_not_there_ends_it(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(kafka_txn_run(txn, &out, 1, NULL, NULL, 0, &err), KAFKA_EXIT);
+	assert_int_equal(kafka_txn_run(txn, kafka_outs_next, &(struct kafka_outs){ &out, 1 },
+			     NULL, NULL, 0, &err),
+	    KAFKA_EXIT);
 	assert_int_equal(err.fate, FATE_HALT);
 	assert_false(kafka_wants_restart(&err));
 	kafka_txn_close(txn);
@@ -338,6 +374,7 @@ main(void)
 		cmocka_unit_test(each_error_has_its_verdict_and_the_next_batch_goes),
 		cmocka_unit_test(offsets_and_metadata_are_committed),
 		cmocka_unit_test(ends_are_asked_of_the_producer),
+		cmocka_unit_test(a_halt_while_records_are_made_undoes_it),
 		cmocka_unit_test(a_partition_that_is_not_there_ends_it),
 		cmocka_unit_test(a_producer_that_may_not_begin_is_not_tried_for_ever),
 		cmocka_unit_test(a_missing_right_ends_it_at_the_second_batch),
