@@ -111,7 +111,7 @@ bench-leaderboard: install-deps $(BIN)/sluice-leaderboard ## rate, cost and dela
 	@SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/leaderboard.py
 bench-http: install-deps $(OUT)/tests/bench/http_server $(OUT)/tests/bench/curl_loop $(BIN)/sluice-http ## sluice-http beside libcurl alone, aiohttp and wrk; exit 1 on a MISS
 	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/http_bench.py
-bench-router: install-deps $(OUT)/tests/bench/decide $(CHSERVER) $(BIN)/sluice-router ## the router beside the engines it asks; exit 1 on a MISS (FIGURES="added point ...")
+bench-router: install-deps $(OUT)/tests/bench/decide $(OUT)/tests/bench/http_load $(CHSERVER) $(BIN)/sluice-router ## the router beside the engines it asks; exit 1 on a MISS (FIGURES="added point ...")
 	@BENCH_TOOLS=$(OUT)/tests/bench SLUICE_BIN=$(BIN) build/deps/venv/bin/python tests/bench/router.py $(FIGURES)
 lint: | deps ## floors, foreign headers, banned calls, headers alone, format
 	@CC=$(CC) CPPFLAGS="$(CPPFLAGS)" sh tests/lint/run.sh
