@@ -317,7 +317,8 @@ check_run(const struct pipeline *pipeline, void (*say_line)(const char *line), b
 	if (pipeline->has_enrich)
 		check_topic(&c);
 	if (pipeline->has_clickhouse)
-		check_growth(&c, "4 ClickHouse", "clickhouse", "rows", survey_clickhouse_rows);
+		check_growth(&c, "4 ClickHouse", "clickhouse",
+		    "rows (older states count until they are merged)", survey_clickhouse_rows);
 	if (pipeline->has_leaderboard)
 		check_board(&c);
 	if (pipeline->has_http)
