@@ -16,11 +16,14 @@
 
 struct router_fresh;
 
-/* HALT: a source's pipeline file is none. moved is posted to loop when a replica has come
- * further, or a source began or ceased to answer; all are borrowed. */
+/* HALT: a source's pipeline file is none; RETRY: there is no thread for it. moved is posted to
+ * loop when a replica has come further, or a source began or ceased to answer; all are
+ * borrowed. */
 enum fate router_fresh_open(const struct registry *registry, struct loop *loop,
     struct loop_note *moved, struct router_fresh **ret_fresh, struct err *err) NODISCARD;
-void router_fresh_close(struct router_fresh *fresh); /* joins the threads; accepts NULL */
+/* Ends the threads; one that is stuck in a call is left to itself. Nothing is posted any
+ * more. Accepts NULL. */
+void router_fresh_close(struct router_fresh *fresh);
 
 /* Fills lag_ms and lsn of the engines that hold replicas of the plan's tables. */
 void router_fresh_weather(struct router_fresh *fresh, const struct plan *plan, int64_t wall_ms,
@@ -37,9 +40,6 @@ bool router_fresh_knows(struct router_fresh *fresh, const struct read_token *tok
 /* Somebody waits: look more often for the next seconds. */
 void router_fresh_hurry(struct router_fresh *fresh);
 
-/* The sentence of a source's last failure, "" when it answers. */
-void router_fresh_trouble(
-    struct router_fresh *fresh, size_t source, char *ret_text, size_t size);
 /* Logs the sources that have begun or ceased to answer since; on the loop's thread. */
 void router_fresh_log(struct router_fresh *fresh);
 

@@ -297,11 +297,21 @@ at_rest(const struct router *r)
 	return httpd_loop_counts(r->httpd).connections == 0 && under_way(r) == 0;
 }
 
+/* For so long at most, or until it has been told to stop so often. */
+static void
+wait_for_rest(struct life *life, unsigned stops, int64_t ms)
+{
+	int64_t until_ms = clock_mono_ms() + ms;
+
+	while (life->stops < stops && !at_rest(&life->router) && clock_mono_ms() < until_ms)
+		loop_run(life->router.loop, 100);
+}
+
 static void
 run(struct life *life)
 {
 	struct router *r = &life->router;
-	int64_t until_ms;
+	unsigned cancelled;
 
 	(void)sd_notifyf(0, "READY=1\nSTATUS=port %d", httpd_loop_port(r->httpd));
 	log_event(LOG_INFO, "start", "version=%s file=%s policy=%s port=%d keys=%zu",
@@ -313,11 +323,12 @@ run(struct life *life)
 	(void)sd_notify(0, "STOPPING=1");
 	r->draining = true;
 	httpd_loop_drain(r->httpd);
-	until_ms = clock_mono_ms() + r->registry->server.drain_ms;
-	while (life->stops < 2 && !at_rest(r) && clock_mono_ms() < until_ms)
-		loop_run(r->loop, 100);
-	log_event(LOG_INFO, "stop", "exit=0 why=asked left=%u statements=%u",
-	    httpd_loop_counts(r->httpd).connections, under_way(r));
+	wait_for_rest(life, 2, r->registry->server.drain_ms);
+	cancelled = under_way(r);
+	statements_cancel_all(r); /* in the engines too, which do not see that we go */
+	wait_for_rest(life, 3, ENGINE_CANCEL_MS);
+	log_event(LOG_INFO, "stop", "exit=0 why=asked left=%u cancelled=%u statements=%u",
+	    httpd_loop_counts(r->httpd).connections, cancelled, under_way(r));
 }
 
 /* --- --check --- */

@@ -12,12 +12,13 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import httpx
 import pytest
 import redis
 
-from router_world import BIN, BOARD, RouterWorld, admin, clickhouse
+from router_world import BIN, BOARD, ROOT, RouterWorld, admin, clickhouse
 from wait import wait_until
 
 BIG = 1_000_000
@@ -497,6 +498,47 @@ def test_sigterm_finishes_what_is_under_way(tmp_path):
     finally:
         world.stop()
         world.drop()
+
+
+def test_sigterm_waits_no_longer_than_drain(tmp_path):
+    world = RouterWorld(tmp_path, name="router_drain_over", engines=("postgres",), server={"drain": "1s"}).make()
+    try:
+        world.start()
+        answers = []
+        asker = threading.Thread(target=lambda: answers.append(world.ask(LONG)))
+        asker.start()
+        assert world.ask(LONG, wait_timeout="0s").status_code == 202
+        wait_until("they run", lambda: "\nsluice_router_statements 2\n" in world.get("/metrics").text and backends(world))
+        began = time.monotonic()
+        assert world.stop() == 0
+        assert 1 <= time.monotonic() - began < 15
+        asker.join(timeout=30)
+        error(answers[0], 409, "CANCELLED")
+        assert [l["outcome"] for l in audit(world)] == ["CANCELLED"] * 2
+        wait_until("Postgres has let go", lambda: not backends(world))
+    finally:
+        world.drop()
+
+
+def test_a_second_sigterm_ends_at_once(tmp_path, monkeypatch):
+    """Whatever it waits for: a statement, a broker that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("SLUICE_KAFKA", "127.0.0.1:%d" % silent.getsockname()[1])
+        world = RouterWorld(tmp_path, name="router_twice", engines=("postgres",), server={"drain": "10m"},
+                            registry={"sources": {"engagement": str(ROOT / "pipelines/engagement.yaml")}}).make()
+        try:
+            world.start()
+            assert world.ask(LONG, wait_timeout="0s").status_code == 202
+            wait_until("it runs", lambda: backends(world))
+            world.process.terminate()
+            wait_until("it takes no more", lambda: not listens(world))
+            began = time.monotonic()
+            assert world.stop() == 0
+            assert time.monotonic() - began < 5
+            assert [l["outcome"] for l in audit(world)] == ["CANCELLED"]
+            wait_until("Postgres has let go", lambda: not backends(world))
+        finally:
+            world.drop()
 
 
 def test_sigterm_finishes_what_nobody_waits_for(tmp_path):

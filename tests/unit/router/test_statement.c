@@ -100,13 +100,6 @@ router_fresh_hurry(struct router_fresh *fresh)
 }
 
 void
-router_fresh_trouble(struct router_fresh *fresh, size_t source, char *ret_text, size_t size)
-{
-	(void)fresh, (void)source;
-	(void)snprintf(ret_text, size, "%s", "");
-}
-
-void
 router_fresh_log(struct router_fresh *fresh)
 {
 	(void)fresh;
