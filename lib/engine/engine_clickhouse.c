@@ -442,6 +442,7 @@ clickhouse_open(const struct registry_engine *config, struct loop *loop, unsigne
 					    config->url ? config->url : "http://127.0.0.1:8123",
 		.user = config->user,
 		.password = config->password,
+		.ca_file = config->ca_file,
 		.connection_max = pool_max };
 	enum fate fate;
 

@@ -643,6 +643,7 @@ trino_open(const struct registry_engine *config, struct loop *loop, unsigned poo
 	const char *url = config->url ? config->url : "http://127.0.0.1:8080";
 	struct http_options options = { .user = config->password ? config->user : NULL,
 		.password = config->password,
+		.ca_file = config->ca_file,
 		.connection_max = (size_t)pool_max * 2 };
 	enum fate fate;
 

@@ -82,6 +82,8 @@ read_engine(struct registry *r, struct yaml_node *map, const char *name, struct 
 	TRY(yaml_text_or_file(map, "password", YAML_OPTIONAL, &e->password, err));
 	if (e->kind == ENGINE_DUCKDB)
 		TRY(read_duckdb(r, map, e, err));
+	if (e->kind == ENGINE_CLICKHOUSE || e->kind == ENGINE_TRINO)
+		TRY(yaml_text(map, "ca_file", YAML_OPTIONAL, &e->ca_file, err));
 	if (e->kind == ENGINE_CLICKHOUSE) {
 		TRY(yaml_text(map, "kill_user", YAML_OPTIONAL, &e->kill_user, err));
 		TRY(yaml_text_or_file(

@@ -45,7 +45,8 @@ struct registry_engine {
 	unsigned version;   /* major; 0: the newest */
 	double price_cpu_s, price_gb_read, start_up_s;
 	const char *url, *user, *password, *database; /* NULL: not given */
-	const char *kill_user, *kill_password;        /* clickhouse: who kills; NULL: user */
+	const char *ca_file;                   /* clickhouse, trino: NULL: the system's */
+	const char *kill_user, *kill_password; /* clickhouse: who kills; NULL: user */
 	const char *library;         /* duckdb: libduckdb.so; NULL: as dlopen finds it */
 	struct registry_file *files; /* duckdb: Parquet files that are tables */
 	size_t file_count;

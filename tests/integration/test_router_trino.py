@@ -3,12 +3,13 @@
 and runs the driver on the server itself)."""
 import json
 import pathlib
+import subprocess
 import time
 
 import pytest
 
 from engine_asker import asker
-from trino_pages import Replay, scenario
+from trino_pages import Nobody, Replay, scenario
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
 
@@ -16,7 +17,7 @@ GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
 class Run:
     """One statement over a scenario. Probes find a server that answers them nothing of use."""
 
-    def __init__(self, folder, name, change=None, sql=None, until=None, **how):
+    def __init__(self, folder, name, change=None, sql=None, until=None, tls=None, trusted=True, **how):
         entries = scenario(GOLDEN / f"{name}.jsonl")
         self.sql = sql or entries[0]["sent"]
 
@@ -26,8 +27,9 @@ class Run:
                 return 503, {}, "busy"
             return change(len(self.server.seen) - 1, entry) if change else None
 
-        self.server = Replay(entries, answer)
-        with asker(folder, {"kind": "trino", "url": self.server.url, "user": "lake"}, place="lake.s.t") as a:
+        self.server = Replay(entries, answer, tls)
+        engine = {"kind": "trino", "url": self.server.url, "user": "lake", **({"ca_file": str(tls)} if tls and trusted else {})}
+        with asker(folder, engine, place="lake.s.t") as a:
             self.answer = a.ask(self.sql, **how)
             end = time.monotonic() + 20
             while until and until not in self.methods() and time.monotonic() < end:
@@ -110,6 +112,71 @@ def test_the_next_page_is_on_the_same_server(tmp_path, foreign):
     page = json.loads(entry["body"]) | {"nextUri": foreign}
     run = Run(tmp_path, "pages", lambda i, e: (200, {}, json.dumps(page)) if i == 0 else None)
     assert run.end() == ("halt", "08P01") and run.asked == ["POST"] and "elsewhere" not in run.answer["what"], run.answer
+
+
+@pytest.fixture
+def nobody():
+    port = Nobody()
+    yield port
+    port.close()
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
+    (folder / "both").write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    return folder / "both"
+
+
+PLACES = ["http://127.0.0.1:NOBODY/v1/statement/executing/q/s/1", "http://localhost:NOBODY/v1/statement/x", "http://lake:pass@127.0.0.1:NOBODY/v1/statement/x",
+          "BASE@127.0.0.1:NOBODY/v1/statement/x", "BASE:pass@127.0.0.1:NOBODY/v1/statement/x", "http://lake@NETLOC/v1/statement/x", "http://lake:pass@NETLOC/v1/statement/x",
+          "https://127.0.0.1:NOBODY/v1/statement/x", "//127.0.0.1:NOBODY/v1/statement/x", "BASE\\@127.0.0.1:NOBODY/v1/statement/x", "BASE#@127.0.0.1:NOBODY/v1/statement/x",
+          "BASE?@127.0.0.1:NOBODY/v1/statement/x", "BASE.127.0.0.1.nip.io:NOBODY/v1/statement/x", "BASE0/v1/statement/x", " http://127.0.0.1:NOBODY/v1/statement/x",
+          "http:\\\\127.0.0.1:NOBODY/v1/statement/x", "HTTP://NETLOC/v1/statement/x", "http://127.1:NOBODY/v1/statement/x", "http://[::ffff:127.0.0.1]:NOBODY/v1/statement/x",
+          "gopher://127.0.0.1:NOBODY/v1/statement/x", "BASE/v1/statement/../../\r\nHost: 127.0.0.1:NOBODY\r\n\r\n"]
+
+
+@pytest.mark.parametrize("at", [0, 2])
+@pytest.mark.parametrize("place", PLACES)
+def test_no_page_is_fetched_elsewhere(tmp_path, nobody, place, at):
+    """Nor is the query ended there; the other members that hold addresses are not followed at all."""
+    there = place.replace("NOBODY", str(nobody.port))
+
+    def change(i, entry):
+        page = json.loads(entry["body"]) | {"infoUri": there, "partialCancelUri": there}
+        return 200, {"Location": there.split("\r")[0]}, json.dumps(page | ({"nextUri": there} if i == at else {}))
+
+    run = Run(tmp_path, "pages", lambda i, entry: change(i, entry) if i <= at and entry else None)
+    assert run.answer["fate"] != "done" and run.answer["code"] == "08P01" and run.asked[:at + 1] == ["POST", "GET", "GET"][:at + 1], (run.answer, run.asked)
+    assert nobody.came == 0 and str(nobody.port) not in run.answer["what"]
+    assert not [path for _, path, _, headers in run.server.seen if not path.startswith("/v1/statement") or "Authorization" in headers]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_after_https_no_page_comes_by_http(tmp_path, nobody, tls, scheme):
+    good = Run(tmp_path, "pages", tls=tls)
+    assert good.end() == ("done", "") and good.server.url.startswith("https:"), good.answer
+    assert Run(tmp_path, "pages", tls=tls, trusted=False).asked == []
+    for there in (f"{scheme}://127.0.0.1:{nobody.port}/v1/statement/x", "http://NETLOC/v1/statement/x"):
+        run = Run(tmp_path, "pages", lambda i, entry, there=there: i == 1 and (200, {}, json.dumps(json.loads(entry["body"]) | {"nextUri": there})), tls=tls)
+        assert run.end() == ("halt", "08P01") and run.asked == ["POST", "GET"] and nobody.came == 0, (run.answer, run.asked)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_no_redirect_is_followed(tmp_path, nobody, status, at):
+    for where in (f"http://127.0.0.1:{nobody.port}/v1/statement/x", f"//127.0.0.1:{nobody.port}/", "/ui/", "file:///etc/passwd"):
+        run = Run(tmp_path, "pages", lambda i, entry, where=where: i == at and (status, {"Location": where, "Refresh": f"0; url={where}"}, "elsewhere"))
+        assert run.end() == ("halt", "08P01") and run.asked[:at + 1] == (["POST"] + ["GET"] * at), (run.answer, run.asked)
+        assert nobody.came == 0 and not [path for _, path, _, _ in run.server.seen if not path.startswith("/v1/statement")], run.server.seen
+
+
+def test_the_end_of_a_query_is_not_sent_elsewhere(tmp_path, nobody):
+    moved = (307, {"Location": f"http://127.0.0.1:{nobody.port}/v1/statement/x"}, "elsewhere")
+    run = Run(tmp_path, "cancel", lambda i, entry: moved if entry and entry["method"] == "DELETE" else None, cancel_ms=700)
+    assert run.answer["code"] == "57014" and "DELETE" in run.asked and nobody.came == 0, (run.answer, run.asked)
 
 
 @pytest.mark.parametrize("body,end", [("", "08P01"), ("[]", "08P01"), ("{", "08P01"), ('{"data": [[1]]}', "08P01"), ('{"columns": [1], "data": [[1]]}', "0A000"),

@@ -4,10 +4,13 @@
 A scenario is a file of tests/golden/trino: a line a request with its answer, in order. The
 server's own address stands as BASE, query ids and slugs as q1, s1, ...
 """
+import contextlib
 import http.client
 import http.server
 import json
 import re
+import socket
+import ssl
 import threading
 import time
 
@@ -41,10 +44,15 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        """tls: a file with a certificate and its key."""
         super().__init__(("127.0.0.1", 0), Quiet)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
         self.shutdown()
@@ -135,9 +143,9 @@ class Replay(Server):
     """Answers a scenario's requests in their order; change(i, entry) may make them worse. What the
     client sent is in seen; a request that is not the next one is answered 400 and noted."""
 
-    def __init__(self, entries, change=None):
+    def __init__(self, entries, change=None, tls=None):
         self.entries, self.change, self.at, self.seen, self.wrong = entries, change, 0, [], []
-        super().__init__()
+        super().__init__(tls)
 
     def handle_it(self, request):
         sent = request.body().decode()
@@ -150,7 +158,7 @@ class Replay(Server):
             return
         if better:
             status, headers, body = better
-            request.reply(status, headers, body.replace("BASE", self.url).encode())
+            request.reply(status, headers, body.replace("BASE", self.url).replace("NETLOC", self.url.partition("//")[2]).encode())
             return
         if not entry or (request.command, request.path) != (entry["method"], entry["path"]) or (entry["sent"] and sent != entry["sent"]):
             self.wrong.append((request.command, request.path, sent))
@@ -160,6 +168,25 @@ class Replay(Server):
         if "USER_CANCELED" in entry["body"]:
             time.sleep(1.5)  # it comes when its query has been cancelled
         request.reply(entry["status"], entry["headers"], entry["body"].replace("BASE", self.url).encode())
+
+
+class Nobody:
+    """A port that nobody has a reason to come to, and how many came."""
+
+    def __init__(self):
+        self.socket, self.came = socket.create_server(("127.0.0.1", 0)), 0
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.count, daemon=True).start()
+
+    def count(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.socket.accept()[0].close()
+                self.came += 1
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 def scenario(file):
