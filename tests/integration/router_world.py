@@ -56,7 +56,7 @@ COLUMNS = {
 COPIED = ("users", "depts", "customers", "customers_seen")
 COPIES = ("clickhouse", "duckdb", "trino")  # the engines that hold them besides Postgres
 MASKED = {"filter": "region = 'eu'", "masks": {"ssn": "'***'"}}
-DEARER = {**MASKED, "filter": "name LIKE 'customer%' AND (region = 'eu' OR region = 'xx')"}  # the same rows, at a price
+DEARER = {**MASKED, "filter": "name LIKE 'customer%' AND (region = 'eu' OR region = 'xx' OR region = 'yy')"}  # the same rows, at a price
 PEOPLE = {"alice": "admin", "walter": "writer", "ann": "analyst", "bob": "analyst", "nina": "narrow", "olga": "auditor"}
 
 

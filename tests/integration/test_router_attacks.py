@@ -15,6 +15,7 @@ from route_world import TRICKS
 from router_world import BOARD, NAME, ROOT, RouterWorld, admin, clickhouse, trino
 
 ENGINES = ("postgres", "clickhouse", "duckdb")  # each holds every table that is asked for
+STORES = (*ENGINES, "redis")
 STRING = r'"((?:[^"\\]|\\.)*)"'
 
 
@@ -78,7 +79,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def router(request, tmp_path_factory):
-    world = RouterWorld(tmp_path_factory.mktemp("router"), engines=(*request.module.ENGINES, "redis")).make().start()
+    world = RouterWorld(tmp_path_factory.mktemp("router"), engines=request.module.STORES).make().start()
     world.asked = (None, *request.module.ENGINES)
     with httpx.Client() as world.client:
         yield world
