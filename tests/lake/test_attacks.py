@@ -10,7 +10,8 @@ import pytest
 from route_world import ROUTE
 from router_world import COLUMNS, admin, trino
 from test_router_attacks import (  # noqa: F401
-    pytest_generate_tests, router, test_a_list_of_ten_thousand_is_answered_and_right, test_a_literal_stays_one, test_a_reader_writes_nothing,
+    pytest_generate_tests, router, test_a_list_of_ten_thousand_is_answered_and_right, test_a_literal_stays_one, test_a_parameter_stays_one,
+    test_a_reader_writes_nothing,
     test_a_shared_plan_keeps_each_to_what_is_theirs, test_answers_over_masks_are_those_of_the_masked_table,
     test_errors_and_side_doors_do_not_quote_hidden_values, test_names_that_mean_something_elsewhere,
     test_nothing_shows_what_is_masked_or_filtered, test_what_acts_or_reaches_out_is_refused)
