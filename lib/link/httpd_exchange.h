@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* httpd_exchange.h -- a connection of libmicrohttpd and the exchange that is under way on
- * it. Private to httpd_loop.c (requests, connections) and httpd_out.c (answers).
+ * it. Private to httpd_loop.c (connections, turns), httpd_request.c (what comes) and
+ * httpd_out.c (what goes).
  *
  * libmicrohttpd suspends a connection for which there is nothing to do yet: before the
  * answer, or in its middle. It does not look at the socket then; our own watch does. */
@@ -66,6 +67,11 @@ struct httpd_loop {
 void httpd_due_in(struct httpd_exchange *x, int64_t ms);
 void httpd_suspend(struct httpd_exchange *x);
 void httpd_wake(struct httpd_exchange *x); /* accepts one not suspended */
+
+/* httpd_request.c: takes the request as it comes, and asks. */
+enum MHD_Result httpd_on_request(void *ctx, struct MHD_Connection *connection, const char *path,
+    const char *method, const char *version, const char *data, size_t *data_len,
+    void **context);
 
 /* httpd_out.c: gives the answer to libmicrohttpd, whole or as it comes; in its handler. */
 enum MHD_Result httpd_queue(struct httpd_exchange *x);
