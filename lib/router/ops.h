@@ -73,6 +73,12 @@ void router_halt(struct router *router);
 
 void router_asked(void *ctx, struct httpd_exchange *x);
 
+/* May the caller begin one more? Then principal_end() ends it; false: it has been refused,
+ * by its limits or because the router is being stopped. */
+bool router_admit(struct router *router, struct httpd_exchange *x, struct principal *who);
+
+/* --- refuse.c --- */
+
 /* What every answer about an error looks like. */
 struct router_error {
 	unsigned status;
@@ -90,9 +96,6 @@ struct buf *router_error_begin(struct httpd_exchange *x, const struct router_err
 void router_refuse(struct httpd_exchange *x, const struct router_error *error);
 void router_refuse_plain(
     struct httpd_exchange *x, unsigned status, const char *code, const char *message);
-/* May the caller begin one more? Then principal_end() ends it; false: it has been refused,
- * by its limits or because the router is being stopped. */
-bool router_admit(struct router *router, struct httpd_exchange *x, struct principal *who);
 
 /* --- statement*.c --- */
 
