@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether the positions that the group hands out fit the topics as they are now. */
+/* Partitions come and go: whether the positions that the group hands out fit the topics as they
+ * are now, and what becomes of what is in hand. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/must.h"
+#include "work/crash.h"
 #include "work/enrich_loop.h"
 
 enum { ASK_TIMEOUT_MS = 10000 };
@@ -82,8 +85,8 @@ check_bounds(
 	return fate;
 }
 
-enum fate
-enrich_check_assigned(
+static enum fate
+check_assigned(
     struct enrich_loop *loop, const struct kafka_part *parts, size_t count, struct err *err)
 {
 	enum fate fate = check_counts(loop, parts, count, err);
@@ -91,4 +94,80 @@ enrich_check_assigned(
 	if (fate == FATE_DONE && count)
 		fate = check_bounds(loop, parts, count, err);
 	return fate;
+}
+
+/* Until Postgres is asked again, commits say what the last ones said. */
+static void
+worlds_remember(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
+{
+	struct mark_world world;
+	struct mark ignored;
+
+	loop->gap.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		mark_parse(parts[i].metadata, &ignored, &world);
+		gap_remember(&loop->gap, &world.postgres);
+	}
+	if (loop->gap.count)
+		enrich_batch_set_postgres(loop->batch, &loop->gap.seen[0]);
+	loop->next_gap_ms = 0;
+}
+
+/* Of all that is assigned, the fact topic's partitions. */
+static void
+facts_assign(struct enrich_loop *loop, const struct kafka_part *parts, size_t count)
+{
+	struct kafka_part facts[ENRICH_PARTITIONS_MAX] = { 0 };
+	size_t fact_count = 0;
+
+	for (size_t i = 0; i < count && fact_count < ENRICH_PARTITIONS_MAX; i++)
+		if (strcmp(parts[i].topic, loop->plan->fact_topic) == 0)
+			facts[fact_count++] = parts[i];
+	enrich_batch_assign(loop->batch, facts, fact_count);
+	if (loop->refresh)
+		refresh_clear(loop->refresh);
+	loop->position_count = 0;
+	for (size_t i = 0; i < fact_count; i++)
+		enrich_position_set(loop, facts[i].partition, facts[i].offset);
+	worlds_remember(loop, facts, fact_count);
+	crash_keep(facts, fact_count);
+}
+
+enum fate
+enrich_on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *err)
+{
+	struct enrich_loop *loop = ctx;
+	enum fate fate = check_assigned(loop, parts, count, err);
+
+	if (fate != FATE_DONE)
+		return fate;
+	facts_assign(loop, parts, count);
+	loop->holding = false;
+	metric_set(&enrich_metrics[M_PARTITIONS], (int64_t)count);
+	work_status(count > 0,
+	    count ? "working on %zu partitions" : "no partitions for me (%zu)", count);
+	return FATE_DONE;
+}
+
+void
+enrich_on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost)
+{
+	struct enrich_loop *loop = ctx;
+	struct err err = { 0 };
+	bool rewind;
+
+	(void)parts;
+	if (!lost && loop->reading && enrich_batch_count(loop->batch) > 0 && !work_dropping() &&
+	    follow_step(loop->follow, loop->txn, &err) == FATE_DONE &&
+	    enrich_batch_run(loop->batch, clock_mono_ms(), &err) == FATE_DONE &&
+	    enrich_transact(loop, &rewind, &err) == FATE_HALT)
+		loop->broken = err;
+	enrich_batch_drop(loop->batch);
+	crash_drop();
+	if (loop->refresh)
+		refresh_clear(loop->refresh);
+	loop->position_count = 0;
+	loop->holding = false;
+	metric_set(&enrich_metrics[M_PARTITIONS], 0);
+	work_status(false, "%zu partitions %s", count, lost ? "lost" : "given back");
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* enrich_loop.h -- the enrich worker's state, between its start (enrich_start.c) and its
- * life (enrich.c). Nobody else includes it. */
+/* enrich_loop.h -- what the files of the enrich worker share; nobody else's business.
+ *
+ * enrich_start.c begins it, enrich.c turns the loop, _assigned.c takes partitions and gives
+ * them back, _take.c gathers messages, _commit.c has them enriched and commits. */
 #ifndef WORK_ENRICH_LOOP_H
 #define WORK_ENRICH_LOOP_H
 
+#include "base/metrics.h"
 #include "link/kafka_txn.h"
 #include "work/enrich_batch.h"
 #include "work/follow.h"
@@ -11,6 +14,9 @@
 #include "work/worker.h"
 
 enum { ENRICH_PARTITIONS_MAX = 1024 };
+
+enum { M_TXNS, M_ABORTS, M_RETRIES, M_LAG, M_PARTITIONS, M_BATCH, M_COUNT };
+extern struct metric enrich_metrics[M_COUNT];
 
 struct enrich_loop {
 	struct work *work;
@@ -27,7 +33,6 @@ struct enrich_loop {
 	size_t position_count;
 	struct pause pause;
 	int64_t linger_ms, next_lag_ms, acknowledged;
-	int64_t retries; /* of the start */
 	struct gap gap;
 	char *slot; /* of the connector; NULL: none is named */
 	int64_t next_gap_ms;
@@ -38,8 +43,13 @@ struct enrich_loop {
 	struct err broken;  /* a HALT found inside a callback */
 };
 
+/* --- enrich.c --- */
+
 /* After a SIGHUP: Postgres' password is all that enrich has. */
 void enrich_take_secrets(struct enrich_loop *loop);
+
+/* --- enrich_start.c --- */
+
 /* Waits for Postgres and compiles the query against it. */
 enum fate enrich_start_plan(struct enrich_loop *loop, struct err *err) NODISCARD;
 /* Where dimension changes are carried to facts: whether they can be. */
@@ -55,9 +65,33 @@ enum fate enrich_start_slot(struct enrich_loop *loop, struct err *err) NODISCARD
 struct kafka_consumer_conf;
 enum fate enrich_start_clients(
     struct enrich_loop *loop, struct kafka_consumer_conf *conf, struct err *err) NODISCARD;
+
+/* --- enrich_assigned.c: the consumer's callbacks --- */
+
 /* HALT: no offset, a partition count or generation that breaks the order of a key, or an offset
  * that the topic does not hold; with the remedy. */
-enum fate enrich_check_assigned(struct enrich_loop *loop, const struct kafka_part *parts,
-    size_t count, struct err *err) NODISCARD;
+enum fate enrich_on_assign(
+    void *ctx, struct kafka_part *parts, size_t count, struct err *err) NODISCARD;
+void enrich_on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool lost);
+
+/* --- enrich_take.c --- */
+
+/* Until the batch is full, or old enough, or nothing comes. DONE or HALT. */
+enum fate enrich_collect(struct enrich_loop *loop, struct err *err) NODISCARD;
+/* Postgres is away, as err says: the batch waits for a while, the partitions are paused,
+ * polling goes on. DONE or HALT. */
+enum fate enrich_hold(struct enrich_loop *loop, struct err *err) NODISCARD;
+void enrich_release(struct enrich_loop *loop);
+
+/* --- enrich_commit.c --- */
+
+void enrich_position_set(struct enrich_loop *loop, int32_t partition, int64_t offset);
+/* One transaction for the batch in hand. *ret_rewind: it was undone. DONE or HALT. */
+enum fate enrich_transact(
+    struct enrich_loop *loop, bool *ret_rewind, struct err *err) NODISCARD;
+/* Enriches what is in hand and commits it; waits for Postgres. DONE or HALT. */
+enum fate enrich_finish_batch(struct enrich_loop *loop, struct err *err) NODISCARD;
+/* Asks for the facts of changed dimension rows, and commits the offsets that are done. */
+enum fate enrich_refresh_due(struct enrich_loop *loop, struct err *err) NODISCARD;
 
 #endif
