@@ -38,6 +38,8 @@ struct httpd_exchange {
 	struct buf body;
 	uint64_t received; /* of the body, kept or not */
 	bool has_nul, old; /* old: HTTP/1.0 */
+	bool no_room;      /* for the body */
+	size_t held;       /* of the server's counts: its body's, or its answer's */
 
 	/* the answer: of out, sent bytes are taken, those up to sealed are to be taken */
 	struct MHD_Response *response; /* while SENDING: the connection's */
@@ -65,6 +67,7 @@ struct httpd_loop {
 
 /* Due once from now on, whatever was due before. */
 void httpd_due_in(struct httpd_exchange *x, int64_t ms);
+void httpd_hold(struct httpd_exchange *x, size_t bytes); /* so many now, in all */
 void httpd_suspend(struct httpd_exchange *x);
 void httpd_wake(struct httpd_exchange *x); /* accepts one not suspended */
 

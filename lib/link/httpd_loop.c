@@ -67,6 +67,13 @@ cut(struct httpd_exchange *x)
 }
 
 void
+httpd_hold(struct httpd_exchange *x, size_t bytes)
+{
+	x->server->counts.held += bytes - x->held;
+	x->held = bytes;
+}
+
+void
 httpd_suspend(struct httpd_exchange *x)
 {
 	x->suspended = true;
@@ -162,6 +169,17 @@ connection_new(struct httpd_loop *s, struct MHD_Connection *connection, void **r
 	}
 }
 
+/* The request and its answer. */
+static void
+forget(struct httpd_exchange *x)
+{
+	httpd_hold(x, 0);
+	buf_finish(&x->body);
+	buf_finish(&x->out);
+	buf_finish(&x->added);
+	buf_finish(&x->trailer);
+}
+
 static void
 connection_free(struct httpd_exchange *x)
 {
@@ -171,10 +189,7 @@ connection_free(struct httpd_exchange *x)
 	loop_unwatch(s->loop, &x->hangup);
 	loop_timer_clear(s->loop, &x->timer);
 	loop_timer_clear(s->loop, &x->room);
-	buf_finish(&x->body);
-	buf_finish(&x->out);
-	buf_finish(&x->added);
-	buf_finish(&x->trailer);
+	forget(x);
 	s->counts.connections--;
 	free(x);
 }
@@ -227,15 +242,12 @@ on_completed(void *ctx, struct MHD_Connection *connection, void **context,
 		s->counts.refused += !x->timed_out && why == MHD_REQUEST_TERMINATED_WITH_ERROR;
 	}
 	loop_timer_clear(s->loop, &x->room);
-	buf_finish(&x->body);
-	buf_finish(&x->out);
-	buf_finish(&x->added);
-	buf_finish(&x->trailer);
+	forget(x);
 	x->state = HTTPD_IDLE;
 	x->response = NULL;
 	x->owner = NULL;
 	x->received = x->sent = x->sealed = 0;
-	x->flushed = x->ended = x->broken = x->wants_room = x->last = false;
+	x->flushed = x->ended = x->broken = x->wants_room = x->last = x->no_room = false;
 	if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		return;
 	list_move(&s->idle, x);
@@ -287,6 +299,7 @@ defaults(struct httpd_loop_options *o)
 
 	o->head_max = o->head_max ? o->head_max : HEAD_MAX;
 	o->body_max = o->body_max ? o->body_max : 1 << 20;
+	o->held_max = o->held_max ? o->held_max : 256 << 20;
 	o->connection_max = o->connection_max ? o->connection_max : 16384;
 	o->request_ms = o->request_ms ? o->request_ms : 15000;
 	o->idle_ms = o->idle_ms ? o->idle_ms : 75000;
@@ -352,6 +365,12 @@ struct httpd_loop_counts
 httpd_loop_counts(const struct httpd_loop *server)
 {
 	return server->counts;
+}
+
+bool
+httpd_loop_full(const struct httpd_loop *server)
+{
+	return server->counts.held > server->options.held_max;
 }
 
 void

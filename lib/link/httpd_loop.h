@@ -31,7 +31,11 @@ struct httpd_loop_options {
 	/* Of memory a connection, from its first request on: for a request's head and its
 	 * answer's, and for a stream's pieces. 6 KiB: a head of 4 KiB in ten lines passes. */
 	size_t head_max;
-	size_t body_max;         /* 1 MiB */
+	size_t body_max; /* 1 MiB */
+	/* Of bodies that come and of answers that have ended and are not taken, of all
+	 * connections together: beyond it no body above HTTPD_SMALL is taken (503), and
+	 * httpd_loop_full() tells the handler. 256 MiB. */
+	size_t held_max;
 	unsigned connection_max; /* 16384, or what the limit of descriptors allows */
 	int64_t request_ms;      /* from its first line to its last byte: 15 s */
 	int64_t idle_ms;         /* between requests, until the next one's first line: 75 s */
@@ -49,9 +53,13 @@ void httpd_loop_close(struct httpd_loop *server);
 
 struct httpd_loop_counts {
 	unsigned connections, exchanges; /* now */
+	size_t held;                     /* now: what held_max speaks of */
 	uint64_t accepted, turned_away, requests, refused, timed_out, left_early;
 };
 struct httpd_loop_counts httpd_loop_counts(const struct httpd_loop *server);
+
+/* What is held is beyond held_max: an answer of any size had better wait. */
+bool httpd_loop_full(const struct httpd_loop *server);
 
 /* --- the request; alive during asked() --- */
 
@@ -89,6 +97,7 @@ size_t httpd_pending(const struct httpd_exchange *x);
  * is out. false: the client is behind by HTTPD_BEHIND_MAX bytes; wait for room(). */
 bool httpd_flush(struct httpd_exchange *x);
 bool httpd_flushed(const struct httpd_exchange *x); /* the status is out */
+enum { HTTPD_SMALL = 16 << 10 };
 enum { HTTPD_BEHIND_MAX = 256 << 10, HTTPD_BEHIND_MORE = 64 << 10, HTTPD_TRAILER_MAX = 200 };
 /* The end. trailer: "Name: value" for an answer that was flushed; NULL: none. */
 void httpd_end(struct httpd_exchange *x, const char *trailer);

@@ -91,6 +91,7 @@ httpd_end(struct httpd_exchange *x, const char *trailer)
 	if (trailer && x->flushed)
 		buf_put(&x->trailer, trailer, strlen(trailer) + 1);
 	seal(x);
+	httpd_hold(x, x->out.len - x->sent);
 }
 
 void

@@ -71,6 +71,8 @@ refuse(struct httpd_exchange *x, unsigned status, const char *why)
 	become_asked(x);
 	x->asking = x->last = true;
 	httpd_begin(x, status, "application/json");
+	if (status == 503)
+		httpd_add_header(x, "Retry-After", SLICE("1"));
 	buf_printf(&x->out,
 	    "{\"error\":{\"code\":\"HTTP\",\"message\":\"%s\",\"status\":%u}}\n", why, status);
 	httpd_end(x, NULL);
@@ -106,7 +108,8 @@ take_head(struct httpd_exchange *x, const char *version)
 
 /* --- the body, and the handler's turn --- */
 
-/* Beyond body_max nothing is kept; beyond SWALLOWED times that nothing is read. */
+/* Beyond body_max, or without room, nothing is kept; beyond SWALLOWED times body_max
+ * nothing is read. */
 static enum MHD_Result
 take_body(struct httpd_exchange *x, const char *data, size_t *data_len)
 {
@@ -115,8 +118,13 @@ take_body(struct httpd_exchange *x, const char *data, size_t *data_len)
 	x->received += *data_len;
 	if (x->received > SWALLOWED * (uint64_t)o->body_max)
 		return MHD_NO;
-	if (x->received <= o->body_max)
+	x->no_room = x->no_room || (x->received > HTTPD_SMALL &&
+				       x->server->counts.held + *data_len > o->held_max);
+	if (x->no_room || x->received > o->body_max)
+		buf_finish(&x->body);
+	else
 		buf_put(&x->body, data, *data_len);
+	httpd_hold(x, x->body.len);
 	*data_len = 0;
 	return MHD_YES;
 }
@@ -129,12 +137,17 @@ ask(struct httpd_exchange *x, const char *method, const char *path)
 
 	if (x->received > s->options.body_max)
 		return refuse(x, 413, "the body is too large");
+	if (x->no_room)
+		return refuse(x, 503, "there is no room for the body just now");
 	become_asked(x);
 	s->counts.requests++;
 	x->head = (struct httpd_head){ slice_str(method), slice_str(path) };
 	x->asking = true;
 	s->options.asked(s->options.ctx, x);
 	x->asking = false;
+	buf_finish(&x->body); /* who wanted it has taken it */
+	if (!x->ended)
+		httpd_hold(x, 0);
 	if (x->ended || x->flushed)
 		return httpd_queue(x);
 	if (x->hung_up)
@@ -202,6 +215,7 @@ httpd_take_body(struct httpd_exchange *x)
 	struct buf body = x->body;
 
 	x->body = (struct buf){ 0 };
+	httpd_hold(x, 0);
 	return body;
 }
 

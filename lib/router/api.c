@@ -16,6 +16,7 @@ struct call {
 struct route {
 	const char *method, *path; /* ending in '*': a prefix */
 	bool open;                 /* needs no key */
+	bool small;                /* its answer: there is always room */
 	void (*handle)(struct call *call);
 };
 
@@ -232,21 +233,21 @@ get_page(struct call *c)
 /* --- routes --- */
 
 static const struct route routes[] = {
-	{ "POST", "/v1/query", false, post_query },
-	{ "POST", "/query", false, post_query },
-	{ "POST", "/v1/explain", false, post_explain },
-	{ "GET", "/v1/query/*", false, get_query },
-	{ "DELETE", "/v1/query/*", false, delete_query },
-	{ "GET", "/v1/tables", false, get_tables },
-	{ "GET", "/v1/engines", false, get_engines },
-	{ "GET", "/v1/history", false, get_history },
-	{ "GET", "/v1/leaderboard/*", false, get_leaderboard },
-	{ "GET", "/metrics", true, get_metrics },
-	{ "GET", "/livez", true, get_live },
-	{ "GET", "/readyz", true, get_ready },
-	{ "GET", "/health", true, get_health },
-	{ "GET", "/openapi.json", true, get_openapi },
-	{ "GET", "/*", true, get_page },
+	{ "POST", "/v1/query", false, false, post_query },
+	{ "POST", "/query", false, false, post_query },
+	{ "POST", "/v1/explain", false, false, post_explain },
+	{ "GET", "/v1/query/*", false, false, get_query },
+	{ "DELETE", "/v1/query/*", false, true, delete_query },
+	{ "GET", "/v1/tables", false, false, get_tables },
+	{ "GET", "/v1/engines", false, false, get_engines },
+	{ "GET", "/v1/history", false, false, get_history },
+	{ "GET", "/v1/leaderboard/*", false, false, get_leaderboard },
+	{ "GET", "/metrics", true, false, get_metrics },
+	{ "GET", "/livez", true, true, get_live },
+	{ "GET", "/readyz", true, true, get_ready },
+	{ "GET", "/health", true, true, get_health },
+	{ "GET", "/openapi.json", true, false, get_openapi },
+	{ "GET", "/*", true, false, get_page },
 };
 
 static bool
@@ -350,6 +351,10 @@ refuse_caller(struct httpd_exchange *x, enum caller_verdict verdict)
 void
 router_asked(void *ctx, struct httpd_exchange *x)
 {
+	static const struct router_error no_room = { .status = 503,
+		.code = "BUSY",
+		.message = "there is no room for an answer before others have taken theirs",
+		.retry_after_s = 1 };
 	struct call c = { .router = ctx, .x = x, .head = httpd_head(x) };
 	enum caller_verdict verdict = CALLER_KNOWN;
 	const struct route *route;
@@ -360,6 +365,10 @@ router_asked(void *ctx, struct httpd_exchange *x)
 		router_refuse_plain(x, path_known ? 405 : 404,
 		    path_known ? "METHOD_NOT_ALLOWED" : "NOT_FOUND",
 		    path_known ? "not with this method" : "there is nothing of that path");
+		return;
+	}
+	if (!route->small && httpd_loop_full(c.router->httpd)) {
+		router_refuse(x, &no_room);
 		return;
 	}
 	if (!origin_is_ours(&c)) {

@@ -76,6 +76,11 @@ asked(void *ctx, struct httpd_exchange *x)
 		httpd_begin(x, 200, "text/plain");
 		if (slice_eq(path, SLICE("/long")))
 			write_long(w);
+	} else if (slice_eq(path, SLICE("/big"))) {
+		httpd_begin(x, 200, "text/plain");
+		while (httpd_pending(x) < LONG_BYTES)
+			buf_byte(httpd_out(x), 'x');
+		httpd_end(x, NULL);
 	} else {
 		httpd_begin(x, 200, "text/plain");
 		buf_slice(httpd_out(x), path);
@@ -385,6 +390,71 @@ the_oldest_idle_connection_gives_way(void **state)
 	(void)close(third.fd);
 }
 
+/* Until the server holds so much, of requests and answers. */
+static void
+wait_held(struct world *w, size_t least, size_t most)
+{
+	int64_t until_ms = clock_mono_ms() + 10000;
+	size_t held;
+
+	do {
+		loop_run(w->loop, 5);
+		held = httpd_loop_counts(w->server).held;
+	} while ((held < least || held > most) && clock_mono_ms() < until_ms);
+	assert_true(held >= least && held <= most);
+}
+
+/* Many bodies that come slowly and many answers that nobody takes are no memory without end. */
+static void
+what_is_held_has_an_end(void **state)
+{
+	static const char head[] = POST "Content-Length: 30000\r\n\r\n";
+	static char body[30001];
+	struct world w = { 0 }, other;
+	struct httpd_loop_options options = { .listen = "127.0.0.1:0",
+		.asked = asked,
+		.ctx = &w,
+		.body_max = 1 << 20,
+		.held_max = 40000 };
+	struct err err;
+
+	(void)state;
+	memset(body, 'b', sizeof body - 1);
+	assert_int_equal(loop_new(&w.loop, &err), FATE_DONE);
+	assert_int_equal(httpd_loop_open(w.loop, &options, &w.server, &err), FATE_DONE);
+	other = w;
+	client_open(&w);
+	client_open(&other);
+	say(&w, head);
+	say(&w, body + 10000);
+	wait_held(&w, 20000, 20000);
+	say(&other, head);
+	say(&other, body + 5000);
+	wait_held(&w, 20000, 20000);
+	say(&other, body + 25000);
+	assert_non_null(strstr(wait_for(&other, "\"status\":503}}"), "Retry-After: "));
+	(void)close(other.fd);
+
+	assert_false(httpd_loop_full(w.server));
+	client_open(&other); /* a small one finds room */
+	say(&other, POST "Content-Length: 9\r\n\r\nsmall one");
+	(void)wait_for(&other, "small one");
+	say(&w, body + 20000);
+	assert_non_null(strstr(wait_for(&w, body), "HTTP/1.1 200 "));
+	wait_held(&w, 0, 0);
+
+	say(&other, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+	wait_held(&w, LONG_BYTES, LONG_BYTES);
+	assert_true(httpd_loop_full(w.server));
+	(void)close(other.fd);
+	wait_held(&w, 0, 0);
+	httpd_loop_close(w.server);
+	loop_free(w.loop);
+	(void)close(w.fd);
+	buf_finish(&w.got);
+	buf_finish(&other.got);
+}
+
 int
 main(void)
 {
@@ -406,6 +476,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(exchanges_end_with_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_oldest_idle_connection_gives_way, setup, teardown),
+		cmocka_unit_test(what_is_held_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

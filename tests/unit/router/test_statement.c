@@ -135,7 +135,7 @@ world_new(const char *script)
 	struct world *w = calloc(1, sizeof *w);
 	struct router *r = &w->router;
 	struct httpd_loop_options http = {
-		.listen = "127.0.0.1:0", .asked = router_asked, .ctx = r
+		.listen = "127.0.0.1:0", .asked = router_asked, .ctx = r, .held_max = 4000
 	};
 	char text[1000];
 	struct err err = { 0 };
@@ -203,19 +203,27 @@ turn(struct world *w, int64_t ms)
 /* --- a client --- */
 
 static int
-say(struct world *w, const char *method, const char *path, const char *body)
+connected(struct world *w)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_port = htons(httpd_loop_port(w->router.httpd)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	return fd;
+}
+
+static int
+say(struct world *w, const char *method, const char *path, const char *body)
+{
+	int fd = connected(w);
 	char text[2000];
 	int len = snprintf(text, sizeof text,
 	    "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
 	    "Content-Length: %zu\r\n\r\n%s",
 	    method, path, strlen(body), body);
 
-	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
 	assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	return fd;
@@ -538,6 +546,42 @@ test_what_runs_at_the_end_is_cancelled(void **state)
 	world_free(w);
 }
 
+/* Others have left it no room for answers: it says so, and that it lives. */
+static void
+test_without_room_for_answers_it_says_so(void **state)
+{
+	static const struct {
+		const char *method, *path, *body;
+	} asks[] = { { "POST", "/v1/query", "{\"sql\": \"SELECT id FROM t\"}" },
+		{ "GET", "/v1/history", "" }, { "GET", "/page/style.css", "" } };
+	static const char half[] = "POST /v1/query HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+				   "Content-Length: 9000\r\n\r\n";
+	struct world *w = world_new("rows=1");
+	uint64_t before = asked(w);
+	char body[5000];
+	const char *got;
+	int fd = say(w, "GET", "/livez", "");
+
+	(void)state;
+	assert_non_null(strstr(hear(w, fd), "HTTP/1.1 200 "));
+	fd = connected(w);
+	memset(body, ' ', sizeof body);
+	assert_int_equal(send(fd, half, sizeof half - 1, MSG_NOSIGNAL), sizeof half - 1);
+	assert_int_equal(send(fd, body, sizeof body, MSG_NOSIGNAL), sizeof body);
+	for (int i = 0; i < TURNS && !httpd_loop_full(w->router.httpd); i++)
+		loop_run(w->router.loop, TURN_MS);
+	for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+		got = hear(w, say(w, asks[i].method, asks[i].path, asks[i].body));
+		assert_non_null(strstr(got, "HTTP/1.1 503 "));
+		assert_non_null(strstr(got, "Retry-After: 1"));
+		assert_non_null(strstr(got, "\"code\":\"BUSY\""));
+	}
+	assert_int_equal(asked(w), before);
+	assert_non_null(strstr(hear(w, say(w, "GET", "/livez", "")), "HTTP/1.1 200 "));
+	(void)close(fd);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -553,6 +597,7 @@ main(void)
 		cmocka_unit_test(test_the_record_of_a_masked_column_can_be_read),
 		cmocka_unit_test(test_what_is_kept_is_the_answer_alone),
 		cmocka_unit_test(test_what_runs_at_the_end_is_cancelled),
+		cmocka_unit_test(test_without_room_for_answers_it_says_so),
 		cmocka_unit_test(test_no_more_wait_for_a_replica_than_may),
 	};
 
