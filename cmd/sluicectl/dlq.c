@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluicectl dlq: the dead letters of a pipeline, looked at. */
-#include "work/dlq.h"
+/* sluicectl dlq: the dead letters of a pipeline, looked at and sent again. */
+#include "work/dlq_replay.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +69,26 @@ run_show(const struct ask *ask, const struct pipeline *pipeline, struct err *err
 	return fate;
 }
 
+/* Somebody says which: a worker's letters are not sent again by a slip. */
+static enum fate
+run_replay(struct ask *ask, const struct pipeline *pipeline, int *ret_code, struct err *err)
+{
+	const struct dlq_select *select = &ask->options.select;
+	struct dlq_replay_counts counts = { 0 };
+	enum fate fate = selection_read(ask, pipeline, err);
+
+	if (fate != FATE_DONE)
+		return fate;
+	if (!select->worker)
+		return err_set(err, FATE_HALT, "replay takes a worker: PIPELINE.yaml WORKER");
+	if (!ask->options.all && !select->class && !ask->since && !ask->offsets)
+		return err_set(err, FATE_HALT,
+		    "say which letters: --class CLASS, --offset P:O, --since TIME, or --all");
+	fate = dlq_replay(pipeline, &ask->options, &counts, err);
+	*ret_code = counts.stay || counts.sent + counts.known == 0 ? EXIT_SOME : EXIT_ASKED;
+	return fate;
+}
+
 static enum fate
 run(struct ask *ask, const struct pipeline *pipeline, int *ret_code, struct err *err)
 {
@@ -80,14 +100,18 @@ run(struct ask *ask, const struct pipeline *pipeline, int *ret_code, struct err 
 	ask->options.progress = terminal ? progress_show : NULL;
 	if (strcmp(ask->what, "show") == 0)
 		return run_show(ask, pipeline, err);
-	if (strcmp(ask->what, "list") != 0)
-		return err_set(err, FATE_HALT, "list or show, not %s", ask->what);
-	fate = selection_read(ask, pipeline, err);
-	if (fate == FATE_DONE)
-		fate = dlq_list(pipeline, &ask->options, &count, err);
+	if (strcmp(ask->what, "replay") == 0) {
+		fate = run_replay(ask, pipeline, ret_code, err);
+	} else if (strcmp(ask->what, "list") == 0) {
+		fate = selection_read(ask, pipeline, err);
+		if (fate == FATE_DONE)
+			fate = dlq_list(pipeline, &ask->options, &count, err);
+		*ret_code = count ? EXIT_SOME : EXIT_ASKED;
+	} else {
+		return err_set(err, FATE_HALT, "list, show or replay, not %s", ask->what);
+	}
 	if (terminal)
 		progress_show("");
-	*ret_code = count ? EXIT_SOME : EXIT_ASKED;
 	return fate;
 }
 
@@ -108,19 +132,36 @@ dlq_main(int argc, char **argv)
 		    "0:17,0:19-23,1:4.",
 		    0, 0 },
 		{ "all", OPTION_FLAG, &ask.options.all, NULL,
-		    "list: those that were sent again, too.", 0, 0 },
+		    "list: those that were sent again, too. replay: all that were not.", 0, 0 },
+		{ "dry-run", OPTION_FLAG, &ask.options.dry_run, NULL,
+		    "replay: say what would be sent and what would not, and send nothing.", 0,
+		    0 },
 		{ "json", OPTION_FLAG, &ask.options.json, NULL, "list: an object a line.", 0,
 		    0 },
 	};
 	const struct option_table table = { "sluicectl dlq",
-		"Looks at a pipeline's dead letters, which lie in the topic NAME.dlq.\n"
+		"Looks at a pipeline's dead letters, which lie in the topic NAME.dlq, and "
+		"sends "
+		"them again.\n"
 		"  list PIPELINE.yaml [WORKER]   a line each: topic, place, time, worker, "
 		"class,\n"
 		"                                what was refused, key, why; exit 0 none, 1 "
 		"some\n"
 		"  show PIPELINE.yaml P:O        all headers of one, and its value\n"
+		"  replay PIPELINE.yaml WORKER   once the cause is mended: a record each to "
+		"the\n"
+		"                                enriched topic, each letter once, however "
+		"often "
+		"it\n"
+		"                                is called; a newer row wins. Exit 0 all sent, "
+		"1 some\n"
+		"                                stay (each says why) or none was chosen\n"
+		"A letter of enrich becomes the record that enrich would make now; older than\n"
+		"sink_outage_max, with its row's values of now. What is refused again is a "
+		"new\n"
+		"letter. A mirror's letters are not sent: ask for a snapshot of their rows.\n"
 		"Exit 2: cannot be asked, 3: not now.",
-		"list|show PIPELINE.yaml [WORKER|P:O]", 2, OPERANDS_MAX, rows,
+		"list|show|replay PIPELINE.yaml [WORKER|P:O]", 2, OPERANDS_MAX, rows,
 		sizeof rows / sizeof *rows };
 	struct pipeline *pipeline = NULL;
 	enum option_verdict verdict;

@@ -467,3 +467,9 @@ sink_close(struct sink *sink)
 	free(sink->queue.batch);
 	free(sink);
 }
+
+bool
+sink_every_change(const struct sink *sink)
+{
+	return sink->ops->every_change;
+}

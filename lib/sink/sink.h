@@ -102,6 +102,10 @@ const char *sink_waiting(const struct sink *sink);
  * the group's offset is the position. */
 int64_t sink_replay_ms(const struct sink *sink);
 
+/* Its target shows each change, and so one that comes twice; else the newest state of a row
+ * alone, which a change that comes again does not touch. */
+bool sink_every_change(const struct sink *sink);
+
 size_t sink_pending(const struct sink *sink);
 const char *sink_name(const struct sink *sink);
 void sink_close(struct sink *sink); /* accepts NULL */

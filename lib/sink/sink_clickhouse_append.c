@@ -443,6 +443,7 @@ append_close(void *state)
 const struct sink_ops sink_clickhouse_append = {
 	.name = "clickhouse",
 	.state = sizeof(struct append),
+	.every_change = true,
 	.open = append_open,
 	.connect = append_connect,
 	.assign = append_assign,

@@ -299,6 +299,7 @@ close_sink(void *state)
 const struct sink_ops sink_http = {
 	.name = "http",
 	.state = sizeof(struct http_sink),
+	.every_change = true,
 	.open = open_sink,
 	.assign = assign,
 	.push = push,

@@ -17,8 +17,9 @@ struct sink_batch_limits {
 };
 
 struct sink_ops {
-	const char *name; /* as in the configuration: "clickhouse" */
-	size_t state;     /* bytes of driver state, zeroed before open */
+	const char *name;  /* as in the configuration: "clickhouse" */
+	size_t state;      /* bytes of driver state, zeroed before open */
+	bool every_change; /* as sink_every_change */
 
 	/* Reads its configuration, allocates. HALT only. Never blocks. */
 	enum fate (*open)(void *state, const void *config, struct err *err);

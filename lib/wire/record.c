@@ -18,6 +18,7 @@ enum known {
 	HEADER_LSN,
 	HEADER_BEFORE,
 	HEADER_REPLAY,
+	HEADER_REPLAY_FOR,
 	HEADER_COUNT
 };
 
@@ -29,7 +30,8 @@ static const struct slice header_names[HEADER_COUNT] = {
 	[HEADER_TS] = { "sluice.ts", 9 },
 	[HEADER_LSN] = { "sluice.lsn", 10 },
 	[HEADER_BEFORE] = { "sluice.before", 13 },
-	[HEADER_REPLAY] = { "sluice.replay", 13 },
+	[HEADER_REPLAY] = { RECORD_REPLAY, sizeof RECORD_REPLAY - 1 },
+	[HEADER_REPLAY_FOR] = { RECORD_REPLAY_FOR, sizeof RECORD_REPLAY_FOR - 1 },
 };
 
 static enum fate
@@ -112,6 +114,7 @@ read_header(enum known which, struct slice value, struct record *record)
 	case HEADER_LSN: return read_lsn(value, record);
 	case HEADER_BEFORE: record->before = value; return true;
 	case HEADER_REPLAY: record->replay = slice_eq(value, SLICE("1")); return true;
+	case HEADER_REPLAY_FOR: record->replay_for = value; return true;
 	case HEADER_COUNT: break;
 	}
 	never("a header that is in no table");
@@ -127,7 +130,7 @@ record_read_headers(
 	record.op = '\0';
 	record.replay = false;
 	record.ts_ms = 0;
-	record.lsn = record.before = (struct slice){ 0 };
+	record.lsn = record.before = record.replay_for = (struct slice){ 0 };
 	for (size_t i = 0; i < count; i++)
 		for (unsigned n = 0; n < HEADER_COUNT; n++) {
 			unsigned k = (next + n) % HEADER_COUNT; /* enrich has an order */

@@ -19,6 +19,10 @@ struct header {
 	struct slice name, value;
 };
 
+/* Headers of a record that is sent again: it passes the fence of versions. */
+#define RECORD_REPLAY     "sluice.replay"
+#define RECORD_REPLAY_FOR "sluice.replay.worker"
+
 /* What a sink has done with a record. */
 enum outcome {
 	OUTCOME_PENDING = 0,
@@ -35,13 +39,14 @@ struct record {
 	struct slice key;   /* {"id":1} */
 	struct slice value; /* flat JSON object; p is NULL for a tombstone */
 
-	uint64_t version;    /* generation << 48 | source offset */
-	char op;             /* c u d r */
-	bool replay;         /* sluice.replay: 1 */
-	struct slice id;     /* 26 base32 characters */
-	int64_t ts_ms;       /* commit time in Postgres */
-	struct slice lsn;    /* decimal, or empty */
-	struct slice before; /* JSON of the identity columns before, or empty */
+	uint64_t version;        /* generation << 48 | source offset */
+	char op;                 /* c u d r */
+	bool replay;             /* sluice.replay: 1 */
+	struct slice replay_for; /* sluice.replay.worker: who wants it; empty: all do */
+	struct slice id;         /* 26 base32 characters */
+	int64_t ts_ms;           /* commit time in Postgres */
+	struct slice lsn;        /* decimal, or empty */
+	struct slice before;     /* JSON of the identity columns before, or empty */
 	struct slice source_topic;
 	int32_t source_partition;
 	int64_t source_offset;

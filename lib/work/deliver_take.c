@@ -32,6 +32,16 @@ read_enriched(const struct kafka_message *message, struct record *record, struct
 	return fate;
 }
 
+/* Sent again because another worker refused it. Ours has had it; who keeps the newest state
+ * of a row takes it all the same, as a compacted topic may hold nothing else of the row. */
+static bool
+is_others(const struct loop *loop, const struct route *route, const struct record *record)
+{
+	return record->replay && record->replay_for.len &&
+	       !slice_eq(record->replay_for, slice_str(loop->d->work->worker)) &&
+	       sink_every_change(route->sink);
+}
+
 /* RETRY: Postgres must be asked and does not answer. A refusal stands in the record. */
 static enum fate
 read_message(struct loop *loop, const struct route *route, const struct kafka_message *message,
@@ -55,7 +65,7 @@ read_message(struct loop *loop, const struct route *route, const struct kafka_me
 		record->reason = strdup(err->what);
 		return FATE_DONE;
 	}
-	if (skip)
+	if (skip || is_others(loop, route, record))
 		record->outcome = OUTCOME_DONE;
 	if (!route->d->mirror && !record->replay &&
 	    ledger_repeats(loop->ledger, record->source_partition, record->version)) {

@@ -12,8 +12,9 @@
 
 struct dlq_options {
 	struct dlq_select select;
-	bool json; /* list: an object a line */
-	bool all;  /* list: those that were sent again, too */
+	bool json;    /* list: an object a line */
+	bool all;     /* list: those that were sent again, too */
+	bool dry_run; /* of dlq_replay.h: say what would be sent, and what would not */
 	void (*say)(const char *line);
 	void (*progress)(const char *text); /* what it is at, ten times a second; or NULL */
 };

@@ -124,12 +124,30 @@ find(struct try *try, struct item *item, size_t source, struct err *err)
 	return fate;
 }
 
-/* All that enrich does between a message and its record. */
+/* Of the event only the key counts. */
+static void
+forget_values(const struct try *try, struct item *item)
+{
+	const struct sql_source *fact = try->plan->fact;
+
+	for (size_t i = 0; i < fact->column_count; i++) {
+		bool in_key = false;
+
+		for (size_t k = 0; k < fact->key_count && !in_key; k++)
+			in_key = fact->key[k] == i;
+		if (!in_key)
+			item->fact[i].state = VALUE_UNSET;
+	}
+	item->incomplete = true;
+}
+
 static enum fate
-transform(struct try *try, struct item *item, struct err *err)
+transform(struct try *try, struct item *item, bool as_now, struct err *err)
 {
 	enum fate fate = item_decode(item, try->plan, &try->arena, err);
 
+	if (fate == FATE_DONE && item->action == ITEM_UPSERT && as_now)
+		forget_values(try, item);
 	if (fate == FATE_DONE && item->action == ITEM_UPSERT && item->incomplete)
 		fate = complete(try, item, err);
 	for (size_t s = 1; s < try->plan->source_count && fate == FATE_DONE; s++)
@@ -184,6 +202,18 @@ why_skipped(const struct item *item)
 }
 
 enum fate
+try_item(struct try *try, struct item *item, bool as_now, struct err *err)
+{
+	arena_reset(&try->arena);
+	for (size_t i = 0; i < try->plan->source_count; i++) {
+		lookup_reset(try->plan->lookups[i]);
+		if (try->plan->dimensions[i])
+			dimension_clear(try->plan->dimensions[i]);
+	}
+	return transform(try, item, as_now, err);
+}
+
+enum fate
 try_event(struct try *try, struct slice key, struct slice value, int64_t offset,
     struct buf *out, struct err *err)
 {
@@ -197,7 +227,7 @@ try_event(struct try *try, struct slice key, struct slice value, int64_t offset,
 	arena_reset(&try->arena);
 	for (size_t i = 0; i < try->plan->source_count; i++)
 		lookup_reset(try->plan->lookups[i]);
-	fate = transform(try, &item, err);
+	fate = transform(try, &item, false, err);
 	truncated = fate == FATE_HALT && item.change.kind == CHANGE_TRUNCATE;
 	if (fate != FATE_DONE && !truncated)
 		return fate;

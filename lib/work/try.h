@@ -11,6 +11,7 @@
 #define WORK_TRY_H
 
 #include "link/pg.h"
+#include "work/enrich_item.h"
 #include "work/enrich_plan.h"
 #include "work/lines.h"
 
@@ -25,6 +26,11 @@ void try_close(struct try *try); /* accepts NULL */
  * Postgres failed. */
 enum fate try_event(struct try *try, struct slice key, struct slice value, int64_t offset,
     struct buf *out, struct err *err) NODISCARD;
+
+/* All that enrich does between a message and its record, for an item whose message is set:
+ * what stands in it is good until the next call. as_now: with the values of the row as it is
+ * now, and a delete when it is gone. Dimensions are asked for anew. As try_event. */
+enum fate try_item(struct try *try, struct item *item, bool as_now, struct err *err) NODISCARD;
 
 /* Until the end of lines. */
 enum fate try_run(struct try *try, struct lines *lines, FILE *out, struct err *err) NODISCARD;

@@ -28,6 +28,7 @@ static const struct header full[] = {
 	HEADER("sluice.lsn", "247967257096"),
 	HEADER("sluice.before", "{\"id\":1}"),
 	HEADER("sluice.replay", "1"),
+	HEADER("sluice.replay.worker", "http.a"),
 };
 enum { FULL = sizeof(full) / sizeof(*full) };
 
@@ -49,11 +50,12 @@ test_headers(void **state)
 	assert_true(slice_eq(record.lsn, SLICE("247967257096")));
 	assert_true(slice_eq(record.before, SLICE("{\"id\":1}")));
 	assert_true(record.replay);
+	assert_true(slice_eq(record.replay_for, SLICE("http.a")));
 	/* what the caller has set stays; what the headers lack is cleared */
 	assert_int_equal(record.offset, 9);
 	assert_true(slice_eq(record.key, SLICE("{\"id\":1}")));
 	assert_int_equal(record_read_headers(full, 6, &record, &err), FATE_DONE);
-	assert_false(record.replay || record.before.p || record.lsn.p);
+	assert_false(record.replay || record.before.p || record.lsn.p || record.replay_for.p);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "work/dlq_select.h"
+#include "work/resend.h"
 
 static const int64_t now_ms = INT64_C(1796065200000); /* 2026-11-30T19:00:00Z */
 
@@ -145,6 +146,29 @@ all_that_is_said_must_be_true(void **state)
 	assert_true(dlq_selects(&select, &letter));
 }
 
+static void
+a_record_is_sent_again_with_its_own_headers(void **state)
+{
+	const struct header headers[] = { { SLICE("sluice.version"), SLICE("7") },
+		{ SLICE("sluice.replay"), SLICE("1") },
+		{ SLICE("sluice.replay.worker"), SLICE("clickhouse") },
+		{ SLICE("sluice.before"), SLICE("{}") } };
+	static const char *const want[] = { "sluice.version", "sluice.before", "sluice.replay",
+		"sluice.replay.worker" };
+	struct resend resend = { .out = { .topic = "t" } };
+
+	(void)state;
+	resend_fill(&resend, headers, 4, SLICE("http.a"));
+	assert_int_equal(resend.out.header_count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(slice_eq(resend.out.headers[i].name, slice_str(want[i])));
+	assert_true(slice_eq(resend.out.headers[2].value, SLICE("1")));
+	assert_true(slice_eq(resend.out.headers[3].value, SLICE("http.a")));
+	resend_fill(&resend, headers, 1, RESEND_FOR_ALL);
+	assert_int_equal(resend.out.header_count, 2);
+	assert_true(slice_eq(resend.out.headers[1].name, SLICE("sluice.replay")));
+}
+
 int
 main(void)
 {
@@ -154,6 +178,7 @@ main(void)
 		cmocka_unit_test(times_are_read),
 		cmocka_unit_test(workers_are_those_of_the_pipeline),
 		cmocka_unit_test(all_that_is_said_must_be_true),
+		cmocka_unit_test(a_record_is_sent_again_with_its_own_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
