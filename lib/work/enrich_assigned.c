@@ -142,7 +142,7 @@ enrich_on_assign(void *ctx, struct kafka_part *parts, size_t count, struct err *
 	if (fate != FATE_DONE)
 		return fate;
 	facts_assign(loop, parts, count);
-	loop->holding = false;
+	loop->holding = loop->dimensions_held = false;
 	metric_set(&enrich_metrics[M_PARTITIONS], (int64_t)count);
 	work_status(count > 0,
 	    count ? "working on %zu partitions" : "no partitions for me (%zu)", count);
@@ -167,7 +167,7 @@ enrich_on_revoke(void *ctx, const struct kafka_part *parts, size_t count, bool l
 	if (loop->refresh)
 		refresh_clear(loop->refresh);
 	loop->position_count = 0;
-	loop->holding = false;
+	loop->holding = loop->dimensions_held = false;
 	metric_set(&enrich_metrics[M_PARTITIONS], 0);
 	work_status(false, "%zu partitions %s", count, lost ? "lost" : "given back");
 }

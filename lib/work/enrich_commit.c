@@ -127,6 +127,7 @@ enrich_refresh_due(struct enrich_loop *loop, struct err *err)
 		return FATE_DONE;
 	}
 	pause_reset(&loop->refresh_pause);
+	enrich_dimensions_release(loop);
 	if (fate != FATE_DONE || count == 0)
 		return fate;
 	switch (kafka_txn_run(loop->txn, NULL, NULL, loop->consumer, parts, count, err)) {

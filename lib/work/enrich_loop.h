@@ -37,10 +37,11 @@ struct enrich_loop {
 	char *slot; /* of the connector; NULL: none is named */
 	int64_t next_gap_ms;
 	struct pause refresh_pause;
-	int64_t refresh_ms; /* asked again then; 0: now */
-	bool holding;       /* partitions are paused, a batch waits for Postgres */
-	bool reading;       /* false while on_revoke may not start work */
-	struct err broken;  /* a HALT found inside a callback */
+	int64_t refresh_ms;   /* asked again then; 0: now */
+	bool holding;         /* partitions are paused, a batch waits for Postgres */
+	bool dimensions_held; /* partitions of theirs are paused until keys were asked for */
+	bool reading;         /* false while on_revoke may not start work */
+	struct err broken;    /* a HALT found inside a callback */
 };
 
 /* --- enrich.c --- */
@@ -82,6 +83,8 @@ enum fate enrich_collect(struct enrich_loop *loop, struct err *err) NODISCARD;
  * polling goes on. DONE or HALT. */
 enum fate enrich_hold(struct enrich_loop *loop, struct err *err) NODISCARD;
 void enrich_release(struct enrich_loop *loop);
+/* Dimension rows may come again, once there is room for their keys. */
+void enrich_dimensions_release(struct enrich_loop *loop);
 
 /* --- enrich_commit.c --- */
 

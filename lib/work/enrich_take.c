@@ -8,7 +8,11 @@
 #include "work/crash.h"
 #include "work/enrich_loop.h"
 
-enum { POLL_IDLE_MS = 100, SERVE_EVERY = 64 };
+enum {
+	POLL_IDLE_MS = 100,
+	SERVE_EVERY = 64,
+	NO_FACT_MS = 1000, /* dimension rows are read for so long, then the loop goes on */
+};
 
 static bool
 batch_full(const struct enrich_loop *loop)
@@ -17,6 +21,29 @@ batch_full(const struct enrich_loop *loop)
 	       enrich_batch_count(loop->batch) >= enrich_batch_fits(loop->batch) ||
 	       (int64_t)enrich_batch_count(loop->batch) >= loop->conf->batch_rows ||
 	       (int64_t)enrich_batch_bytes(loop->batch) >= loop->conf->batch_bytes;
+}
+
+/* What was gathered of the partition is asked for before more of it is read. */
+static void
+dimension_hold(struct enrich_loop *loop, const struct kafka_message *message)
+{
+	const struct kafka_part part = { .topic = message->topic,
+		.partition = message->partition };
+	struct err ignored;
+
+	if (refresh_full(loop->refresh) &&
+	    kafka_consumer_pause(loop->consumer, &part, 1, &ignored) == FATE_DONE)
+		loop->dimensions_held = true;
+}
+
+void
+enrich_dimensions_release(struct enrich_loop *loop)
+{
+	struct err ignored;
+
+	if (loop->dimensions_held && !loop->holding && !refresh_full(loop->refresh) &&
+	    kafka_consumer_resume(loop->consumer, NULL, 0, &ignored) == FATE_DONE)
+		loop->dimensions_held = false;
 }
 
 /* Facts go into the batch, dimension rows to whoever asks for their facts. */
@@ -32,6 +59,7 @@ take_in(struct enrich_loop *loop, struct kafka_message *message)
 	}
 	for (; source > 0; source = follow_source(loop->follow, message->topic, source))
 		refresh_take(loop->refresh, source, message, clock_mono_ms());
+	dimension_hold(loop, message);
 	kafka_message_free(message);
 }
 
@@ -57,13 +85,13 @@ poll_one(struct enrich_loop *loop, int64_t wait_ms, bool *ret_more, struct err *
 
 /* Whether the batch waits no longer; *ret_wait_ms: how long the next poll may. */
 static bool
-collected(struct enrich_loop *loop, int64_t *until_ms, int64_t *ret_wait_ms)
+collected(struct enrich_loop *loop, int64_t began_ms, int64_t *until_ms, int64_t *ret_wait_ms)
 {
 	int64_t now = clock_mono_ms();
 
 	*ret_wait_ms = POLL_IDLE_MS;
 	if (enrich_batch_count(loop->batch) == 0)
-		return false;
+		return work_stopping() || now - began_ms >= NO_FACT_MS;
 	if (*until_ms == 0)
 		*until_ms = now + loop->linger_ms;
 	*ret_wait_ms = *until_ms - now;
@@ -75,7 +103,7 @@ collected(struct enrich_loop *loop, int64_t *until_ms, int64_t *ret_wait_ms)
 enum fate
 enrich_collect(struct enrich_loop *loop, struct err *err)
 {
-	int64_t until = 0, wait;
+	int64_t began = clock_mono_ms(), until = 0, wait;
 	bool more = true;
 
 	for (unsigned n = 0; !batch_full(loop); n++) {
@@ -84,7 +112,7 @@ enrich_collect(struct enrich_loop *loop, struct err *err)
 		wait = 0;
 		if (!more || n % SERVE_EVERY == 0) {
 			kafka_txn_serve(loop->txn);
-			if (collected(loop, &until, &wait))
+			if (collected(loop, began, &until, &wait))
 				return FATE_DONE;
 			wait = more ? 0 : wait;
 		}

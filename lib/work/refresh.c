@@ -268,6 +268,15 @@ refresh_take(
 		key_add(r, g, source, old, mono_ms);
 }
 
+bool
+refresh_full(const struct refresh *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->gatherings[i].keys.count >= REFRESH_KEYS_MAX)
+			return true;
+	return false;
+}
+
 static bool
 is_due(const struct gathering *g, int64_t mono_ms)
 {

@@ -34,6 +34,9 @@ void refresh_close(struct refresh *refresh); /* accepts NULL */
  * the message stays the caller's. */
 void refresh_take(struct refresh *refresh, size_t source, const struct kafka_message *message,
     int64_t mono_ms);
+/* A partition has REFRESH_KEYS_MAX keys: before they are asked for no more of it should be
+ * taken. */
+bool refresh_full(const struct refresh *refresh);
 void refresh_clear(struct refresh *refresh); /* on assignment and revocation */
 
 /* Inserts what is due: for about a second and at most one statement more, and goes on at the

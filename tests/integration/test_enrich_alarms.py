@@ -32,6 +32,13 @@ class Alarmed(World):
                                                     f"127.0.0.1:{self.port}"], self.folder).start()
         return self
 
+    def begin(self):
+        """Enrich once more, until it works."""
+        enrich = self.workers["enrich"]
+        before = enrich.log.read_text().count("working on")
+        enrich.start()
+        wait_for("enrich", 60, lambda: enrich.log.read_text().count("working on") > before or enrich.tail(3))
+
     def metric(self, name):
         lines = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text.splitlines()
         return next(int(line.split()[-1]) for line in lines if line.startswith(name + " "))
@@ -145,8 +152,7 @@ def test_counts_do_not_keep_facts_and_sigterm_waiting(world):
         conf["postgres"]["user"] = user
         world.pipeline.write_text(json.dumps(conf))
         assert enrich.stop(20) == 0
-        enrich.start()
-        wait_for("enrich", 60, lambda: "working on" in enrich.tail(3))
+        world.begin()
 
     with postgres() as pg:
         pg.execute(f"INSERT INTO {world.schema}.kinds SELECT 1000 + n, 'quick' FROM generate_series(1, {rows}) n")
@@ -177,6 +183,25 @@ def test_counts_do_not_keep_facts_and_sigterm_waiting(world):
             restart_as("postgres")
             pg.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
         wait_for("all of them", 60, lambda: titles() == [0, rows])
+
+
+def test_a_backlog_of_dimension_rows_is_asked_for_in_pieces(world):
+    """Changed rows are not gathered without a bound, however many have come while enrich was away."""
+    enrich, rows = world.workers["enrich"], 8000
+    assert enrich.stop() == 0
+    before = sum(world.records_end(world.topic("kinds")))
+    with postgres() as pg:
+        pg.execute(f"INSERT INTO {world.schema}.kinds SELECT 20000 + n, 'late' FROM generate_series(1, {rows}) n")
+        wait_for("the rows", 60, lambda: sum(world.records_end(world.topic("kinds"))) - before >= rows)
+        pg.execute(f"INSERT INTO {world.schema}.items VALUES (502, 20001), (503, {20000 + rows})")
+        last = pg.execute(f"SELECT max(ctid) FROM {world.schema}.signals").fetchone()[0]
+        world.begin()
+        wait_for("the keys", 60, lambda: world.metric("sluice_refresh_keys_total") == rows or world.metric("sluice_refresh_keys_total"))
+        asked = [json.loads(data)["additional-conditions"][0]["filter"].count("::integer") for data, in pg.execute(
+            f"SELECT data FROM {world.schema}.signals WHERE type = 'execute-snapshot' AND ctid > %s", (last,))]
+        assert sum(asked) == rows and max(asked) <= 1001, asked  # a message may come before its partition is held
+    wait_for("their facts", 60, lambda: {r[0]["id"]: r[1]["title"] for r in world.records() if r[0]["id"] in (502, 503)} ==
+             {502: "late", 503: "late"})
 
 
 def test_a_slot_whose_statistics_begin_anew_is_the_same(world):
