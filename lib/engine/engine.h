@@ -52,7 +52,8 @@ struct engine_reader {
 
 struct engine_ask {
 	const char *sql;            /* in the engine's dialect: plan->sql[engine] */
-	const struct slice *params; /* texts; p NULL: NULL */
+	const struct slice *params; /* Postgres': texts; p NULL: NULL. The others' SQL has them
+				     * in it (plan_sql()) */
 	size_t param_count;
 	const struct plan_column *columns; /* a read's results by the plan; count 0: as the
 					    * engine names and types them (writes, EXPLAIN) */

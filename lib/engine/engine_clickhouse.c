@@ -323,17 +323,6 @@ url_make(struct clickhouse_ask *a)
 
 	a->url.len = 0;
 	buf_printf(&a->url, "/?default_format=RowBinaryWithNamesAndTypes&query_id=%s", ask->id);
-	for (size_t i = 0; i < ask->param_count; i++) {
-		struct buf text = { 0 };
-
-		if (ask->params[i].p)
-			clickhouse_escape(&text, ask->params[i]);
-		else
-			buf_cstr(&text, "\\N");
-		buf_printf(&a->url, "&param_p%zu=", i + 1);
-		http_escape(&a->url, buf_view(&text));
-		buf_finish(&text);
-	}
 }
 
 static struct clickhouse_ask *
@@ -365,6 +354,7 @@ clickhouse_start(void *self, struct engine_query *query, struct err *err)
 	};
 	enum fate fate;
 
+	must(query->ask.param_count == 0);
 	a->query = query;
 	query->driver = a;
 	a->body = slice_str(query->ask.sql);

@@ -39,9 +39,7 @@ struct worker {
 	struct err err; /* how; fate DONE: well */
 	double cpu_s;
 	/* The job, copied for the thread; what it makes of it. */
-	struct buf texts;
-	struct slice *params;
-	size_t param_count;
+	struct buf sql;
 	struct plan_column *columns;
 	size_t column_count;
 	struct buf names;
@@ -113,7 +111,7 @@ static enum fate
 job_run(struct worker *w, struct err *err)
 {
 	unsigned turn = 0;
-	enum fate fate = duck_ask(w->session, w->texts.p, w->params, w->param_count, err);
+	enum fate fate = duck_ask(w->session, w->sql.p, err);
 
 	if (fate != FATE_DONE)
 		return fate;
@@ -318,27 +316,13 @@ worker_new(struct duckdb_engine *e, struct err *err)
 	return FATE_DONE;
 }
 
-/* The ask's texts in memory of the worker's: it may be gone before the thread is. */
+/* The ask's text in memory of the worker's: it may be gone before the thread is. */
 static void
 job_copy(struct worker *w, const struct engine_ask *ask)
 {
-	size_t at = strlen(ask->sql) + 1;
-
-	w->texts.len = 0;
-	buf_put(&w->texts, ask->sql, at);
-	for (size_t i = 0; i < ask->param_count; i++)
-		buf_slice(&w->texts, ask->params[i]);
-	buf_byte(&w->texts, '\0');
-	free(w->params);
-	w->params = calloc(ask->param_count + 1, sizeof *w->params);
-	must(w->params);
-	w->param_count = ask->param_count;
-	for (size_t i = 0; i < ask->param_count; i++) {
-		if (!ask->params[i].p)
-			continue;
-		w->params[i] = slice_of(w->texts.p + at, ask->params[i].len);
-		at += ask->params[i].len;
-	}
+	must(ask->param_count == 0);
+	w->sql.len = 0;
+	buf_put(&w->sql, ask->sql, strlen(ask->sql) + 1);
 }
 
 static enum fate
@@ -442,9 +426,8 @@ worker_end(struct worker *w)
 	(void)pthread_mutex_destroy(&w->lock);
 	for (size_t i = 0; i < 2; i++)
 		duck_batch_finish(&w->batches[i]);
-	buf_finish(&w->texts);
+	buf_finish(&w->sql);
 	buf_finish(&w->names);
-	free(w->params);
 	free(w->columns);
 }
 

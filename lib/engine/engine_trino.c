@@ -30,8 +30,8 @@ struct trino_ask {
 	struct trino_engine *engine;
 	struct trino_ask *next; /* of the free ones */
 	struct engine_query *query;
-	struct http_stream *stream;       /* NULL: no request is under way */
-	struct buf statement, page, path; /* path: of the next page; "": there is none */
+	struct http_stream *stream; /* NULL: no request is under way */
+	struct buf page, path;      /* path: of the next page; "": there is none */
 	struct slice body;
 	enum trino_form *columns; /* NULL: not told yet */
 	size_t column_count;
@@ -324,7 +324,7 @@ error_read(struct trino_ask *a, struct slice error)
 	if (!raw.p || json_kind_of(raw) != JSON_STRING ||
 	    trino_print(&message, TRINO_PLAIN, raw, &none) != FATE_DONE)
 		message.len = 0;
-	if (where.p && json_kind_of(where) == JSON_OBJECT && a->query->ask.param_count == 0)
+	if (where.p && json_kind_of(where) == JSON_OBJECT)
 		a->end.position =
 		    place(a->query->ask.sql, number_member(where, "lineNumber", 0),
 			number_member(where, "columnNumber", 0));
@@ -526,7 +526,6 @@ ask_take(struct trino_engine *e)
 
 	if (a) {
 		e->free = a->next;
-		fresh.statement = a->statement;
 		fresh.page = a->page;
 		fresh.path = a->path;
 		fresh.texts = a->texts;
@@ -535,7 +534,7 @@ ask_take(struct trino_engine *e)
 		a = &e->asks[e->made++];
 	}
 	*a = fresh;
-	a->statement.len = a->page.len = a->path.len = a->texts.len = 0;
+	a->page.len = a->path.len = a->texts.len = 0;
 	a->again = (struct loop_timer){ .due = fetch, .ctx = a };
 	a->end = (struct engine_end){ .position = -1, .affected = -1 };
 	return a;
@@ -559,24 +558,20 @@ trino_start(void *self, struct engine_query *query, struct err *err)
 	const char *const headers[] = { e->user, "X-Trino-Source: sluice-router",
 		"X-Trino-Client-Capabilities: PARAMETRIC_DATETIME", "X-Trino-Time-Zone: UTC",
 		"Content-Type: text/plain; charset=utf-8", a->limit, a->tag, e->catalog };
-	enum fate fate = trino_statement(
-	    &a->statement, slice_str(ask->sql), ask->params, ask->param_count, err);
 
+	must(ask->param_count == 0);
 	a->query = query;
 	query->driver = a;
-	if (fate == FATE_DONE) {
-		(void)snprintf(a->limit, sizeof a->limit,
-		    "X-Trino-Session: query_max_execution_time=%ds", seconds_left(ask));
-		(void)snprintf(a->tag, sizeof a->tag, "X-Trino-Client-Tags: %.36s", ask->id);
-		a->body = buf_view(&a->statement);
-		send(a, "POST", headers,
-		    sizeof headers / sizeof *headers - (e->catalog[0] ? 0 : 1));
-		fate = a->err.fate;
-		*err = a->err;
-	}
-	if (fate != FATE_DONE)
-		ask_release(a);
-	return fate;
+	(void)snprintf(a->limit, sizeof a->limit,
+	    "X-Trino-Session: query_max_execution_time=%ds", seconds_left(ask));
+	(void)snprintf(a->tag, sizeof a->tag, "X-Trino-Client-Tags: %.36s", ask->id);
+	a->body = slice_str(ask->sql);
+	send(a, "POST", headers, sizeof headers / sizeof *headers - (e->catalog[0] ? 0 : 1));
+	if (a->err.fate == FATE_DONE)
+		return FATE_DONE;
+	*err = a->err;
+	ask_release(a);
+	return err->fate;
 }
 
 static void
@@ -626,7 +621,6 @@ trino_close(void *self)
 	while (e->farewells)
 		farewell_end(e->farewells, NULL, NULL);
 	for (unsigned i = 0; i < e->made; i++) {
-		buf_finish(&e->asks[i].statement);
 		buf_finish(&e->asks[i].page);
 		buf_finish(&e->asks[i].path);
 		buf_finish(&e->asks[i].texts);

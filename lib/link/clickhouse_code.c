@@ -170,17 +170,3 @@ clickhouse_refusal(struct slice text, long status, struct err *err)
 	fate = clickhouse_query_fate((int)code, &sqlstate);
 	return err_code(err, fate, sqlstate, "clickhouse: Code: %.*s", SLICE_ARG(text));
 }
-
-void
-clickhouse_escape(struct buf *out, struct slice text)
-{
-	static const char special[] = "\\\t\n\r\b\f\0'", letters[] = "\\tnrbf0'";
-
-	for (size_t i = 0; i < text.len; i++) {
-		const char *at = memchr(special, text.p[i], sizeof letters - 1);
-
-		if (at)
-			buf_byte(out, '\\');
-		buf_byte(out, at ? letters[at - special] : text.p[i]);
-	}
-}

@@ -27,7 +27,4 @@ enum fate clickhouse_query_fate(int code, const char **ret_sqlstate);
  * its fate, with the SQLSTATE as code. Never DONE. */
 enum fate clickhouse_refusal(struct slice text, long status, struct err *err);
 
-/* Appends a parameter's value in the escaped form that param_NAME takes. */
-void clickhouse_escape(struct buf *out, struct slice text);
-
 #endif

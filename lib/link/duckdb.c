@@ -298,26 +298,6 @@ prepare(struct duck_session *s, const char *sql, struct err *err)
 	return fate;
 }
 
-static enum fate
-bind(struct duck_session *s, const struct slice *params, size_t count, struct err *err)
-{
-	int bad = 0;
-
-	if (s->api->nparams(s->statement) > count)
-		return err_code(err, FATE_REJECT, "08P01",
-		    "duckdb: %zu parameters are told, "
-		    "the statement has more",
-		    count);
-	count = s->api->nparams(s->statement);
-	for (size_t i = 0; i < count; i++)
-		bad |= params[i].p ? s->api->bind_varchar_length(
-					 s->statement, i + 1, params[i].p, params[i].len)
-				   : s->api->bind_null(s->statement, i + 1);
-	return bad ? err_code(err, FATE_REJECT, "22021",
-			 "duckdb: a parameter is not taken: is it UTF-8?")
-		   : FATE_DONE;
-}
-
 static void
 columns_take(struct duck_session *s)
 {
@@ -333,14 +313,11 @@ columns_take(struct duck_session *s)
 }
 
 enum fate
-duck_ask(struct duck_session *session, const char *sql, const struct slice *params,
-    size_t param_count, struct err *err)
+duck_ask(struct duck_session *session, const char *sql, struct err *err)
 {
 	struct duck_session *s = session;
 	enum fate fate = prepare(s, sql, err);
 
-	if (fate == FATE_DONE)
-		fate = bind(s, params, param_count, err);
 	if (fate != FATE_DONE)
 		return fate;
 	s->asked = true;

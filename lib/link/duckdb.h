@@ -45,12 +45,10 @@ enum fate duck_session_open(
     struct duck *duck, struct duck_session **ret_session, struct err *err) NODISCARD;
 void duck_session_close(struct duck_session *session); /* accepts NULL */
 
-/* Begins; $1, $2, ... take params as texts, p NULL: NULL. Every duck_ask() is followed by
- * duck_done(), whatever it answered. Codes are the nearest SQLSTATE. REJECT: the
- * statement's fault; RETRY: memory or disk, or 57014 after duck_interrupt(); HALT: what it
- * names is not there. */
-enum fate duck_ask(struct duck_session *session, const char *sql, const struct slice *params,
-    size_t param_count, struct err *err) NODISCARD;
+/* Begins. Every duck_ask() is followed by duck_done(), whatever it answered. Codes are the
+ * nearest SQLSTATE. REJECT: the statement's fault; RETRY: memory or disk, or 57014 after
+ * duck_interrupt(); HALT: what it names is not there. */
+enum fate duck_ask(struct duck_session *session, const char *sql, struct err *err) NODISCARD;
 /* After duck_ask(): names stay until duck_done(). */
 size_t duck_column_count(const struct duck_session *session);
 const char *duck_column_name(const struct duck_session *session, size_t column);

@@ -101,9 +101,6 @@ enum { DUCKDB_STATEMENT_SELECT = 1, DUCKDB_STATEMENT_EXPLAIN = 4 };
 	X(const char *, prepare_error, (duckdb_handle))                                        \
 	X(int, prepared_statement_type, (duckdb_handle))                                       \
 	X(void, destroy_prepare, (duckdb_handle *))                                            \
-	X(uint64_t, nparams, (duckdb_handle))                                                  \
-	X(int, bind_varchar_length, (duckdb_handle, uint64_t, const char *, uint64_t))         \
-	X(int, bind_null, (duckdb_handle, uint64_t))                                           \
 	X(int, execute_prepared_streaming, (duckdb_handle, struct duckdb_result *))
 
 #define DUCKDB_MEMBER(result, name, arguments) result(*name) arguments;

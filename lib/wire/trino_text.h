@@ -30,9 +30,4 @@ enum trino_form trino_type(struct slice type, struct pgtype *ret_type);
 enum fate trino_print(
     struct buf *out, enum trino_form form, struct slice raw, struct err *err) NODISCARD;
 
-/* Appends sql as what the engine runs with these parameters: itself, or EXECUTE IMMEDIATE
- * of it with ? for each $n outside of quotes. REJECT: a $n that there is not. */
-enum fate trino_statement(struct buf *out, struct slice sql, const struct slice *params,
-    size_t param_count, struct err *err) NODISCARD;
-
 #endif

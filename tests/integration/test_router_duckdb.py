@@ -104,7 +104,7 @@ def test_cancel_in_mid_answer_and_while_paused(duck):
 @pytest.mark.parametrize("sql,code", [
     ("SELECT 1; SELECT 2", "42601"), ("SELECT FORM", "42000"), ("SELECT (", "42601"), ("", "42601"), ("-- nothing", "42601"),
     ("PIVOT many ON name", "42601"), ("SELECT * FROM nowhere", "42P01"), ("SELECT CAST('x' AS INTEGER)", "22P02"),
-    ("SELECT 9223372036854775807::BIGINT + 1", "22003"), ("SELECT error('boom')", "22023"), ("SELECT $1", "08P01"),
+    ("SELECT 9223372036854775807::BIGINT + 1", "22003"), ("SELECT error('boom')", "22023"),
     ("CREATE TABLE x (a INTEGER)", "25006"), ("INSERT INTO many VALUES (1)", "42P01"), ("DROP VIEW many", "25006"), ("SET threads = 1", "25006"),
     ("PRAGMA enable_profiling", "25006"), ("COPY (SELECT 1) TO '{folder}/out.csv'", "42501"), ("COPY (SELECT 1) TO '{folder}/many.parquet'", "25006"),
     ("ATTACH ':memory:' AS other", "25006"), ("INSTALL httpfs", "25006"), ("LOAD httpfs", "25006"), ("CALL duckdb_settings()", "25006"),
@@ -178,14 +178,12 @@ def test_no_other_file_is_reached(duck, elsewhere, sql):
     assert duck.rows("SELECT count(*), max(answer) FROM many, db.t") == [[str(MANY), "42"]]
 
 
-def test_parameters_and_hostile_texts(duck):
+def test_hostile_texts(duck):
     texts = ["it's", "x\\", "\\'", "'; DROP VIEW many; --", "$1", "ü\u0001\t\n", "", "{}", 'q"q', "日本"] + [chr(c) for c in range(1, 128)]
     for text in texts:
-        assert duck.rows("SELECT $1, $2 = $1, $3", [text, text, None]) == [[text, "t", None]]
         quoted = "'" + text.replace("'", "''") + "'"
         assert duck.rows(f"SELECT {quoted}, length({quoted}) AS n") == [[text, str(len(text))]]
     assert duck.rows("SELECT a FROM odd") == [["8"]]
-    assert duck.rows("SELECT CAST($2 AS BIGINT) + CAST($1 AS BIGINT)", ["1", "9223372036854775806"]) == [["9223372036854775807"]]
 
 
 def test_what_is_not_there_stops_at_open(folder):

@@ -62,11 +62,9 @@ def test_cancel_in_mid_answer_and_while_paused(reader):
     assert (answer["count"], answer["code"]) == (10, "57014")
 
 
-def test_parameters_and_hostile_texts(reader):
+def test_hostile_texts(reader):
     texts = ["it's", "x\\", "'; DROP TABLE t; --", "? $2 \"$3\"", "ü\x01\t\n", "", "日本"]
-    answer = reader.rows("SELECT " + ", ".join(f"${i + 1}" for i in range(len(texts))) + f", $1, ${len(texts) + 1}", texts + [None])
-    assert answer == [texts + [texts[0], None]]
-    assert reader.rows("SELECT CAST($2 AS bigint) + CAST($1 AS bigint), '$1', 'a''$2'", ["1", "9223372036854775806"]) == [["9223372036854775807", "$1", "a'$2"]]
+    assert reader.rows("SELECT " + ", ".join("'" + t.replace("'", "''") + f"' AS c{i}" for i, t in enumerate(texts))) == [texts]
 
 
 def test_writes_tell_how_many(reader):

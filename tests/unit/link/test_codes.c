@@ -47,7 +47,6 @@ static void
 test_clickhouse_texts(void **state)
 {
 	struct err err = { 0 };
-	struct buf out = { 0 };
 
 	(void)state;
 	assert_int_equal(
@@ -63,9 +62,6 @@ test_clickhouse_texts(void **state)
 	assert_string_equal(err.code, "28P01");
 	assert_int_equal(clickhouse_refusal(SLICE("Code: x"), 404, &err), FATE_HALT);
 	assert_string_equal(err.code, "08P01");
-	clickhouse_escape(&out, slice_of("a\\\t\n\r\b\f\0'\xc3\xa4", 11));
-	assert_string_equal(buf_str(&out), "a\\\\\\t\\n\\r\\b\\f\\0\\'\xc3\xa4");
-	buf_finish(&out);
 }
 
 static void

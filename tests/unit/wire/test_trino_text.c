@@ -89,46 +89,12 @@ test_types(void **state)
 	assert_int_equal(type.oid, 25);
 }
 
-static void
-test_statements(void **state)
-{
-	static const struct slice params[] = { { "it's", 4 }, { NULL, 0 }, { "$1?", 3 } };
-	static const struct {
-		const char *sql, *out;
-	} cases[] = {
-		{ "SELECT 1", "SELECT 1" },
-		{ "SELECT '$1', \"$2\"", "SELECT '$1', \"$2\"" },
-		{ "SELECT $1", "EXECUTE IMMEDIATE 'SELECT ?' USING 'it''s'" },
-		{ "SELECT $2, 'a''$1', $3, $1",
-		    "EXECUTE IMMEDIATE 'SELECT ?, ''a''''$1'', ?, ?' USING NULL, '$1?', "
-		    "'it''s'" },
-		{ "SELECT $4", NULL },
-		{ "SELECT $0", NULL },
-		{ "SELECT $", NULL },
-		{ "SELECT $99999999999999999999", NULL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct buf out = { 0 };
-		struct err err = { 0 };
-		enum fate fate =
-		    trino_statement(&out, slice_str(cases[i].sql), params, 3, &err);
-
-		assert_int_equal(fate, cases[i].out ? FATE_DONE : FATE_REJECT);
-		if (cases[i].out)
-			assert_string_equal(buf_str(&out), cases[i].out);
-		buf_finish(&out);
-	}
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_statements),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
