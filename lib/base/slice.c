@@ -100,6 +100,20 @@ slice_u64(struct slice s, uint64_t *ret_value)
 }
 
 bool
+slice_u64_after(struct slice s, struct slice words, uint64_t *ret_value)
+{
+	const char *at = s.len ? memmem(s.p, s.len, words.p, words.len) : NULL;
+	size_t len = 0;
+
+	if (!at)
+		return false;
+	at += words.len;
+	while (at + len < s.p + s.len && at[len] >= '0' && at[len] <= '9')
+		len++;
+	return parse(slice_of(at, len), ret_value);
+}
+
+bool
 slice_i64(struct slice s, int64_t *ret_value)
 {
 	bool minus = s.len > 0 && s.p[0] == '-';

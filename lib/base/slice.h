@@ -41,5 +41,7 @@ slice_eq(struct slice a, struct slice b)
 /* Whole slice as a decimal integer; false on anything else or overflow. */
 bool slice_i64(struct slice s, int64_t *ret_value);
 bool slice_u64(struct slice s, uint64_t *ret_value);
+/* The digits behind the first occurrence of words; false where there are none, or too many. */
+bool slice_u64_after(struct slice s, struct slice words, uint64_t *ret_value);
 
 #endif

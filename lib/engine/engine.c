@@ -24,6 +24,8 @@ struct engine {
 	struct engine_query *spare; /* ended ones, to be used again */
 	unsigned spare_count;
 	struct engine_query *probe; /* under way; NULL */
+	char probe_id[37]; /* never one that may still stand in the engine's own lists */
+	unsigned probes;
 	struct loop_timer probe_due;
 	bool closing;
 	/* the breaker */
@@ -540,12 +542,14 @@ probe_due(void *ctx)
 	struct engine_ask ask = { .sql = e->ops->probe,
 		.access = ENGINE_READ,
 		.deadline_us = clock_mono_us() + ENGINE_PROBE_DEADLINE_MS * 1000,
-		.id = "probe",
+		.id = e->probe_id,
 		.reader = &reader,
 		.ctx = e };
 	struct engine_end end = { 0 };
 	struct err err;
 
+	(void)snprintf(e->probe_id, sizeof e->probe_id, "%.16s-p%x",
+	    e->options.run ? e->options.run : "", ++e->probes);
 	e->probe = query_new(e, &ask);
 	e->probe->due.due = probe_late;
 	e->probe->due.ctx = e;

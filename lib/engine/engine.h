@@ -69,6 +69,7 @@ struct engine_ask {
 struct engine_options {
 	unsigned pool_max;  /* connections or threads: 16; the probe may have one more */
 	unsigned queue_max; /* queries that wait for one: 256 */
+	const char *run;    /* [a-z0-9]{1,16}: of this process alone, in the names of probes */
 };
 
 /* Connects when first asked, and now and then to see whether it lives. config is borrowed.

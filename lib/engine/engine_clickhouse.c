@@ -230,20 +230,6 @@ finish(struct clickhouse_ask *a)
 }
 
 static void
-number_after(struct slice text, const char *name, uint64_t *ret)
-{
-	const char *at = text.len ? memmem(text.p, text.len, name, strlen(name)) : NULL;
-	size_t len = 0;
-
-	if (!at)
-		return;
-	at += strlen(name);
-	while (at + len < text.p + text.len && at[len] >= '0' && at[len] <= '9')
-		len++;
-	(void)slice_u64(slice_of(at, len), ret);
-}
-
-static void
 see_head(void *ctx, const struct http_response *response)
 {
 	struct clickhouse_ask *a = ctx;
@@ -252,8 +238,8 @@ see_head(void *ctx, const struct http_response *response)
 	uint64_t elapsed_ns = 0;
 
 	a->refused = response->status != 200;
-	number_after(summary, "\"read_bytes\":\"", &a->bytes_read);
-	number_after(summary, "\"elapsed_ns\":\"", &elapsed_ns);
+	(void)slice_u64_after(summary, SLICE("\"read_bytes\":\""), &a->bytes_read);
+	(void)slice_u64_after(summary, SLICE("\"elapsed_ns\":\""), &elapsed_ns);
 	a->elapsed_s = (double)elapsed_ns / 1e9;
 	if (tag.len && tag.len <= 32)
 		(void)snprintf(

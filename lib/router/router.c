@@ -108,6 +108,7 @@ on_moved(void *ctx)
 static size_t
 engines_open(struct router *r)
 {
+	const struct engine_options options = { .run = r->run };
 	size_t opened = 0;
 
 	for (size_t e = 0; e < r->registry->engine_count; e++) {
@@ -116,7 +117,8 @@ engines_open(struct router *r)
 
 		if (!engine_ops_of(config->kind))
 			err_set(&err, FATE_HALT, "there is no driver for it here");
-		else if (engine_open(config, NULL, r->loop, &r->engines[e], &err) == FATE_DONE)
+		else if (engine_open(config, &options, r->loop, &r->engines[e], &err) ==
+			 FATE_DONE)
 			opened++;
 		if (r->engines[e])
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/statistics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ struct router_statistics {
 	struct loop_timer due;
 	size_t table; /* the one asked about */
 	struct buf sql;
+	char id[32]; /* no other round's, nor another router's */
+	unsigned asked;
 	int64_t rows;        /* -1: not told yet */
 	bool moved, failing; /* in this round */
 };
@@ -22,18 +25,11 @@ struct router_statistics {
 int64_t
 router_statistics_rows(struct slice text)
 {
-	static const char key[] = "\"Plan Rows\": ";
-	const char *at = memmem(text.p, text.len, key, sizeof key - 1);
-	size_t len = 0;
-	int64_t rows;
+	uint64_t rows;
 
-	if (at) {
-		at += sizeof key - 1;
-		while (at + len < text.p + text.len && at[len] >= '0' && at[len] <= '9')
-			len++;
-		text = slice_of(at, len);
-	}
-	return slice_i64(text, &rows) && rows >= 0 ? rows : -1;
+	if (!slice_u64_after(text, SLICE("\"Plan Rows\": "), &rows) && !slice_u64(text, &rows))
+		return -1;
+	return rows <= INT64_MAX ? (int64_t)rows : -1;
 }
 
 static enum sql_dialect
@@ -119,12 +115,13 @@ next(struct router_statistics *s)
 	for (; s->table < r->registry->table_count; s->table++) {
 		struct engine_ask ask = { .access = ENGINE_READ,
 			.deadline_us = clock_mono_us() + DEADLINE_MS * 1000,
-			.id = "statistics",
+			.id = s->id,
 			.reader = &reader,
 			.ctx = s };
 
 		if (!question(s, &r->registry->tables[s->table]))
 			continue;
+		(void)snprintf(s->id, sizeof s->id, "%s-s%x", r->run, ++s->asked);
 		ask.sql = s->sql.p;
 		s->rows = -1;
 		if (engine_ask(r->engines[r->registry->tables[s->table].home], &ask, &query,

@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a server says of a request, and what that means. */
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/must.h"
 #include "sink/clickhouse_ops.h"
 
-/* The number behind the first occurrence of words; 0: none. */
-static size_t
-number_after(struct slice text, struct slice words)
-{
-	const char *at = memmem(text.p, text.len, words.p, words.len);
-	const char *end = text.p + text.len;
-	size_t number = 0;
-
-	if (!at)
-		return 0;
-	for (at += words.len; at < end && *at >= '0' && *at <= '9' && number < 100000000; at++)
-		number = number * 10 + (size_t)(*at - '0');
-	return number;
-}
-
 struct refusal
 refusal_read(struct slice text)
 {
 	struct refusal refusal = { 0 };
+	uint64_t number;
 
 	if (text.len == 0)
 		return refusal;
-	refusal.code = (int)number_after(text, SLICE("Code: "));
-	refusal.row = number_after(text, SLICE("at row "));
+	if (slice_u64_after(text, SLICE("Code: "), &number) && number <= INT_MAX)
+		refusal.code = (int)number;
+	if (slice_u64_after(text, SLICE("at row "), &number))
+		refusal.row = number;
 	refusal.verdict = clickhouse_verdict(refusal.code);
 	return refusal;
 }

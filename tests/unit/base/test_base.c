@@ -55,6 +55,15 @@ slice_reads_integers_to_their_limits(void **state)
 	assert_false(slice_u64(SLICE(""), &u));
 	assert_false(slice_i64(SLICE("-"), &i));
 	assert_false(slice_i64(SLICE("1 "), &i));
+	assert_true(slice_u64_after(SLICE("Code: 60. DB, Code: 7"), SLICE("Code: "), &u));
+	assert_int_equal(u, 60);
+	assert_true(slice_u64_after(SLICE("at row 12"), SLICE("at row "), &u));
+	assert_int_equal(u, 12);
+	assert_false(slice_u64_after(SLICE("at row "), SLICE("at row "), &u));
+	assert_false(
+	    slice_u64_after(SLICE("at row 99999999999999999999"), SLICE("at row "), &u));
+	assert_false(slice_u64_after(SLICE("at"), SLICE("at row "), &u));
+	assert_false(slice_u64_after(SLICE(""), SLICE("x"), &u));
 }
 
 /* Every length, and every byte that is no digit at every place. */

@@ -117,7 +117,7 @@ static struct engine *
 opened(const struct engine_ops *ops, const char *script, unsigned pool, unsigned queue)
 {
 	static struct registry_engine config;
-	struct engine_options options = { pool, queue };
+	struct engine_options options = { .pool_max = pool, .queue_max = queue };
 	struct engine *engine;
 	struct err err;
 
@@ -458,6 +458,41 @@ test_probe(void **state)
 	engine_close(engine);
 }
 
+static char probe_ids[4][40];
+static unsigned probe_count;
+
+static enum fate
+spy_start(void *self, struct engine_query *query, struct err *err)
+{
+	if (probe_count < 4)
+		(void)snprintf(
+		    probe_ids[probe_count++], sizeof probe_ids[0], "%s", query->ask.id);
+	return engine_fail.start(self, query, err);
+}
+
+/* ClickHouse refuses an id that still runs there: a probe that hangs, another router's. */
+static void
+test_no_probe_has_the_id_of_another(void **state)
+{
+	static const struct registry_engine config = { .name = "fail", .url = "probe=retry" };
+	const struct engine_options options = { .run = "0123456789abcdef" };
+	struct engine_ops spy = engine_fail;
+	struct engine *engine;
+	struct err err;
+
+	(void)state;
+	spy.start = spy_start;
+	assert_int_equal(
+	    engine_open_ops(&spy, &config, &options, loop, &engine, &err), FATE_DONE);
+	while (probe_count < 2) {
+		turns(5);
+		jumped_us += 1000000;
+	}
+	engine_close(engine);
+	assert_string_equal(probe_ids[0], "0123456789abcdef-p1");
+	assert_string_equal(probe_ids[1], "0123456789abcdef-p2");
+}
+
 static void
 test_start_fails(void **state)
 {
@@ -533,6 +568,7 @@ main(void)
 		cmocka_unit_test(test_breaker),
 		cmocka_unit_test(test_statements_do_not_open_the_breaker),
 		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_no_probe_has_the_id_of_another),
 		cmocka_unit_test(test_start_fails),
 		cmocka_unit_test(test_a_plan_of_other_columns),
 		cmocka_unit_test(test_a_good_end_without_columns_is_none),
