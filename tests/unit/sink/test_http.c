@@ -409,8 +409,9 @@ a_url_that_goes_bad_costs_few_rows(void **state)
 		rejected += rows->records[i].outcome == OUTCOME_REJECTED;
 		free(rows->records[i].reason);
 	}
-	assert_int_equal(rejected, 64);
-	assert_int_equal(server.seen_ids, ROWS - 64);
+	/* 64 after the last 2xx; of the 64 first asked, some may be refused before that came */
+	assert_in_range(rejected, 64, 64 + 64 - 20);
+	assert_int_equal(server.seen_ids, ROWS - rejected);
 	free(rows);
 }
 
