@@ -61,7 +61,7 @@ say(struct fresh_source *s, const char *trouble)
 	hold(s);
 	if ((*trouble == '\0') != (*s->trouble == '\0'))
 		tell_loop(s);
-	(void)snprintf(s->trouble, sizeof s->trouble, "%s", trouble);
+	(void)snprintf(s->trouble, sizeof s->trouble, "%.159s", trouble);
 	release(s);
 }
 

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/must.h"
 
+enum { TIME_MAX_MS = 86400000 }; /* of a statement without a limit */
+
 /* The client has left. */
 static void
 on_gone(void *ctx)
@@ -37,14 +39,10 @@ patience_over(void *ctx)
 {
 	struct statement *s = ctx;
 	struct httpd_exchange *x = s->x;
-	struct router_error error = { .status = 504,
-		.code = "TIMEOUT",
-		.message = "no replica came to what the read token stands for in time",
-		.sqlstate = "57014" };
 
 	if (!s->request.go_on && s->state == STATEMENT_WAITS) {
 		statement_wait_end(s);
-		statement_fail(s, &error);
+		statement_fail_waiting(s);
 		return;
 	}
 	if (!s->request.go_on) {
@@ -61,6 +59,14 @@ static int64_t
 least(int64_t a, int64_t b)
 {
 	return !a ? b : !b ? a : a < b ? a : b;
+}
+
+static int64_t
+deadline_of(const struct statement *s)
+{
+	int64_t ms = least(s->request.timeout_ms, s->who->limits.time_ms);
+
+	return s->began_us + (ms ? ms : TIME_MAX_MS) * 1000;
 }
 
 static void
@@ -118,6 +124,7 @@ statement_new(struct router *router, struct httpd_exchange *x, struct principal 
 	s->affected = -1;
 	s->began_us = clock_mono_us();
 	s->wall_ms = clock_wall_ms();
+	s->deadline_us = deadline_of(s);
 	s->row_limit = least(request->row_limit, who->limits.rows);
 	s->byte_limit = least(request->byte_limit, who->limits.bytes);
 	s->flush = (struct loop_timer){ .due = statement_flush_due, .ctx = s };

@@ -67,6 +67,7 @@ struct statement {
 	unsigned error_status;
 
 	int64_t began_us, ended_us, wall_ms;
+	int64_t deadline_us;        /* waiting for a replica is part of its time */
 	struct loop_timer flush;    /* of a stream that trickles */
 	struct loop_timer patience; /* of who waits; then of what is kept */
 	struct loop_timer token_due;
@@ -80,7 +81,7 @@ struct statement {
 
 void statement_remember(struct statement *s);
 void statement_forget(struct statement *s);
-/* For a replica to come to what its read token stands for. */
+/* For a replica to come to what its read token stands for, until its time is over. */
 void statement_wait_begin(struct statement *s);
 void statement_wait_end(struct statement *s); /* accepts one that does not wait */
 /* Among the answers that wait to be fetched; the oldest may go. */
@@ -108,6 +109,7 @@ void statement_try_another(struct statement *s, const struct err *why);
 enum fate statement_audit(struct statement *s, const char *outcome, struct err *err);
 /* Ends it; s is gone then, unless its answer is kept. */
 void statement_fail(struct statement *s, const struct router_error *error);
+void statement_fail_waiting(struct statement *s); /* its time, or its caller's, is over */
 /* As much; what must be on record and is not, fails. */
 void statement_succeed(struct statement *s);
 /* One that has ended: forgets its answer too. */

@@ -125,6 +125,17 @@ statement_fail(struct statement *s, const struct router_error *error)
 	settle(s);
 }
 
+void
+statement_fail_waiting(struct statement *s)
+{
+	struct router_error error = { .status = 504,
+		.code = "TIMEOUT",
+		.message = "no replica came to what the read token stands for in time",
+		.sqlstate = "57014" };
+
+	statement_fail(s, &error);
+}
+
 /* Its line stands before its answer is whole; what must be on record and is not, fails. */
 void
 statement_succeed(struct statement *s)

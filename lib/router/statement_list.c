@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/statement.h"
 
+#include "base/clock.h"
+
 /* --- those there are, by id --- */
 
 static size_t
@@ -67,13 +69,17 @@ token_due(void *ctx)
 
 	s->token_waited = true;
 	statement_wait_end(s);
-	statement_route(s);
+	if (clock_mono_us() < s->deadline_us)
+		statement_route(s);
+	else
+		statement_fail_waiting(s);
 }
 
 void
 statement_wait_begin(struct statement *s)
 {
 	struct router *r = s->router;
+	int64_t until_us;
 
 	s->state = STATEMENT_WAITS;
 	s->next_waiting = r->waiting;
@@ -84,8 +90,9 @@ statement_wait_begin(struct statement *s)
 	r->waiting_count++;
 	s->token_due.due = token_due;
 	s->token_due.ctx = s;
+	until_us = s->began_us + r->registry->server.token_wait_ms * 1000;
 	loop_timer_set(
-	    r->loop, &s->token_due, s->began_us + r->registry->server.token_wait_ms * 1000);
+	    r->loop, &s->token_due, until_us < s->deadline_us ? until_us : s->deadline_us);
 	router_fresh_hurry(r->fresh);
 }
 

@@ -87,10 +87,7 @@ ask(struct statement *s, struct err *err)
 	struct router *r = s->router;
 	int at = asked_of(s);
 	bool apart = r->registry->engines[at].kind == ENGINE_POSTGRES;
-	int64_t most_ms = s->who->limits.time_ms, want_ms = s->request.timeout_ms;
 
-	if (want_ms && (!most_ms || want_ms < most_ms))
-		most_ms = want_ms;
 	s->ask = (struct engine_ask){ .sql = s->sql,
 		.params = apart ? s->request.params : NULL,
 		.param_count = apart ? s->request.param_count : 0,
@@ -98,7 +95,7 @@ ask(struct statement *s, struct err *err)
 		.column_count = reads(s) && !s->plan->explain ? s->plan->column_count : 0,
 		.finish = s->engine >= 0 ? s->plan->finish[s->engine] : NULL,
 		.access = reads(s) ? ENGINE_READ : ENGINE_WRITE,
-		.deadline_us = s->began_us + (most_ms ? most_ms : 86400000) * 1000,
+		.deadline_us = s->deadline_us,
 		.id = s->id,
 		.reader = &statement_reader,
 		.ctx = s };

@@ -306,6 +306,25 @@ test_on_timeout_cancel_ends_the_wait_for_a_replica(void **state)
 	world_free(w);
 }
 
+/* A statement's own time runs while a replica is waited for, too. */
+static void
+test_the_wait_for_a_replica_is_within_the_time(void **state)
+{
+	struct world *w = world_new("rows=1");
+	const char *got;
+
+	(void)state;
+	w->router.registry->server.token_wait_ms = 600000;
+	got = hear(w, ask_with_token(w, ", \"timeout\": \"50ms\""));
+	assert_non_null(strstr(got, "HTTP/1.1 504 "));
+	assert_non_null(strstr(got, "\"code\":\"TIMEOUT\""));
+	w->who->limits.time_ms = 50;
+	got = hear(w, ask_with_token(w, ""));
+	assert_non_null(strstr(got, "HTTP/1.1 504 "));
+	assert_null(w->router.waiting);
+	world_free(w);
+}
+
 /* world_free() looks: what was counted for a kept answer and what is taken off is the same. */
 static void
 test_a_kept_answer_is_counted_whole(void **state)
@@ -588,6 +607,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_wait_that_has_ended_does_not_end_again),
 		cmocka_unit_test(test_on_timeout_cancel_ends_the_wait_for_a_replica),
+		cmocka_unit_test(test_the_wait_for_a_replica_is_within_the_time),
 		cmocka_unit_test(test_a_kept_answer_is_counted_whole),
 		cmocka_unit_test(test_of_governed_tables_the_engine_s_words_stay_here),
 		cmocka_unit_test(test_the_record_names_the_role_of_the_beginning),
