@@ -150,6 +150,8 @@ watch_unsettled(struct replay *r, struct err *err)
 		const struct unsettled *u = &r->unsettled[i];
 
 		r->touched[u->partition] = true;
+		if ((size_t)u->out_partition >= dlq_last_partitions(&r->last))
+			continue; /* of a topic that was made again since */
 		fate = dlq_last_watch(
 		    &r->last, slice_of(u->key, u->key_len), u->out_partition, u->out_from, err);
 	}
@@ -403,6 +405,13 @@ run(struct replay *r, struct err *err)
 	return fate;
 }
 
+static bool
+is_mirror(const struct pipeline *p, const char *worker)
+{
+	return !p->has_enrich ||
+	       (strcmp(worker, "clickhouse") == 0 && p->clickhouse.source == SOURCE_DEBEZIUM);
+}
+
 enum fate
 dlq_replay(const struct pipeline *pipeline, const struct dlq_options *options,
     struct dlq_replay_counts *ret_counts, struct err *err)
@@ -410,7 +419,7 @@ dlq_replay(const struct pipeline *pipeline, const struct dlq_options *options,
 	struct replay *r;
 	enum fate fate;
 
-	if (!pipeline->has_enrich)
+	if (is_mirror(pipeline, options->select.worker))
 		return err_set(err, FATE_HALT,
 		    "a mirror's letters hold Debezium's own events: sent to their topic again "
 		    "they would be new changes to whoever reads it, and bring old values back. "

@@ -179,7 +179,9 @@ put_text(struct buf *out, struct slice text, bool lines)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		if ((c < ' ' && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f)
+		/* 0xc2 leads U+0080 to U+009f, of which some open commands as ESC does */
+		if ((c < ' ' && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f ||
+		    (c == 0xc2 && i + 1 < text.len && (unsigned char)text.p[i + 1] < 0xa0))
 			c = '?';
 		buf_byte(out, (char)c);
 	}
@@ -242,7 +244,7 @@ put_member(struct buf *out, const char *name, struct slice text)
 	json_quote(out, slice_str(name));
 	buf_byte(out, ':');
 	if (text.p)
-		json_quote(out, text);
+		json_quote_any(out, text);
 	else
 		buf_cstr(out, "null");
 }
