@@ -35,6 +35,8 @@ bool plan_authorise(struct maker *m);
 bool plan_place(struct maker *m);
 /* plan_params.c */
 enum sql_dialect plan_dialect(enum engine_kind kind);
+/* Takes the struct dialect_hole in the buf, which is finished. */
+void plan_keep_holes(struct plan *plan, size_t engine, struct buf *holes);
 
 /* plan_shape.c: POINT_LOOKUP, AGG_NO_JOIN, ...; never refuses. */
 void plan_shape(struct maker *m);
@@ -45,5 +47,7 @@ bool plan_point(struct maker *m);
 bool plan_metadata(struct maker *m);
 /* plan_board.c: the statement as commands of a board, into plan.sql. */
 bool plan_board(struct maker *m);
+/* The OFFSET and LIMIT of a range as the first and last place; false: there is no such. */
+bool plan_board_range(struct buf *sql);
 
 #endif

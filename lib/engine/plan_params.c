@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
 #include "engine/plan_make.h"
 
 enum sql_dialect
@@ -13,6 +17,20 @@ plan_dialect(enum engine_kind kind)
 	};
 
 	return dialects[kind];
+}
+
+void
+plan_keep_holes(struct plan *p, size_t engine, struct buf *holes)
+{
+	p->hole_count[engine] = holes->len / sizeof *p->holes[engine];
+	if (!p->hole_count[engine]) {
+		buf_finish(holes);
+		return;
+	}
+	p->holes[engine] = calloc(1, holes->len);
+	must(p->holes[engine]);
+	memcpy(p->holes[engine], holes->p, holes->len);
+	buf_finish(holes);
 }
 
 static bool
@@ -57,5 +75,9 @@ plan_sql(const struct registry *registry, const struct plan *plan, int engine,
 		    slice_str(plan->sql[engine]), plan->holes[engine], plan->hole_count[engine],
 		    params, arena, ret_sql, err);
 	arena_reset(arena);
+	if (fate == FATE_DONE && registry->engines[engine].kind == ENGINE_REDIS &&
+	    !plan_board_range(ret_sql))
+		return err_code(
+		    err, FATE_REJECT, "0A000", "a leaderboard has no rows so far down");
 	return fate;
 }

@@ -100,20 +100,6 @@ finishes(struct maker *m, size_t engine, const struct dialect_finish *emitted,
 	return false;
 }
 
-static void
-keep_holes(struct plan *p, size_t engine, struct buf *holes)
-{
-	p->hole_count[engine] = holes->len / sizeof *p->holes[engine];
-	if (!p->hole_count[engine]) {
-		buf_finish(holes);
-		return;
-	}
-	p->holes[engine] = calloc(1, holes->len);
-	must(p->holes[engine]);
-	memcpy(p->holes[engine], holes->p, holes->len);
-	buf_finish(holes);
-}
-
 /* The SELECT as SQL of the engine, after prefix; false when it cannot be said. finished:
  * rows may be finished here; filled: parameters may come with the asking. */
 static bool
@@ -143,7 +129,7 @@ translate(struct maker *m, size_t engine, const char *prefix, bool finished, boo
 		buf_finish(&holes);
 		return false;
 	}
-	keep_holes(m->plan, engine, &holes);
+	plan_keep_holes(m->plan, engine, &holes);
 	(void)buf_str(&sql);
 	*ret_sql = sql.p;
 	return true;

@@ -56,6 +56,7 @@ enum dialect_need {
 	NEED_COUNT,   /* of rows or characters: from 0 */
 	NEED_PLACE,   /* from 1 */
 	NEED_PATTERN, /* of LIKE, where dialects agree */
+	NEED_LINE,    /* in no dialect: a line of its own, as it is (plan_board.c) */
 };
 
 struct dialect_hole {

@@ -156,6 +156,10 @@ value(struct emitter *em, const struct dialect_hole *hole, const struct value *v
 	else if (hole->need == NEED_PATTERN &&
 		 strpbrk(e.name, is(em, DIALECT_CLICKHOUSE) ? "\\_" : "\\"))
 		cannot(em, -1, "a pattern with a backslash or, in ClickHouse, a _");
+	else if (hole->need == NEED_LINE && strchr(e.name, '\n'))
+		cannot(em, -1, "a text of more than a line");
+	else if (hole->need == NEED_LINE)
+		buf_slice(em->out, buf_view(&text));
 	else if (e.kind == AST_DECIMAL && !comparable(e.name, hole->like))
 		cannot(em, -1, "a number of so many digits");
 	else

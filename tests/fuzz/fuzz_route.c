@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any text through the router's whole way: parse, resolve, authorise, place, translate for
- * every engine, decide. The first byte picks the role. */
+ * every engine, decide, and write the text itself in place of its parameters. The first byte
+ * picks the role. */
 #include <stdlib.h>
 
 #include "base/must.h"
 #include "engine/decide.h"
+
+static void
+fill(const struct registry *registry, const struct plan *plan, struct slice text,
+    struct arena *arena)
+{
+	struct slice params[1000];
+	struct buf out = { 0 };
+	struct err err;
+
+	for (size_t i = 0; i < plan->param_count; i++)
+		params[i] = slice_of(text.p + i % (text.len + 1), i % 8);
+	for (size_t i = 0; i < plan->param_count; i++)
+		params[i].len = params[i].p + params[i].len > text.p + text.len
+				    ? (size_t)(text.p + text.len - params[i].p)
+				    : params[i].len;
+	for (size_t e = 0; e < registry->engine_count; e++) {
+		out.len = 0;
+		if (plan->param_count && (plan->candidates & 1u << e) &&
+		    registry->engines[e].kind != ENGINE_POSTGRES)
+			(void)!plan_sql(registry, plan, (int)e, params, arena, &out, &err);
+	}
+	buf_finish(&out);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	plan = plan_make(registry, &request, &arena);
 	decide(registry, plan, &how, &weather, &decision);
 	must(decision.status >= 400 || decision.engine != ENGINE_NONE);
+	fill(registry, plan, request.sql, &arena);
 	plan_free(plan);
 	return 0;
 }

@@ -141,6 +141,15 @@ def test_parameters_on_the_engine_that_fits(router):
     error(router.ask("SELECT count(*) FROM users WHERE at > $1", params=["infinity"], engine="clickhouse"), 422, "ENGINE_CANNOT")
 
 
+def test_parameters_of_a_board(router):
+    for params, want in ((["member 3"], [[95.5]]), (["nobody"], []), (["it's $1 \\r\r"], [])):
+        assert router.rows("SELECT score FROM top10 WHERE member = $1", params=params) == want
+    assert router.rows("SELECT member FROM top10 ORDER BY score DESC LIMIT $1 OFFSET $2", params=[2, "1"]) == [["member 1"], ["member 2"]]
+    error(router.ask("SELECT member FROM top10 ORDER BY score DESC LIMIT $1", params=[0]), 422, "NO_ENGINE")
+    error(router.ask("SELECT score FROM top10 WHERE member = $1", params=["a\nZADD x"]), 422, "NO_ENGINE")
+    assert error(router.ask("SELECT member FROM top10 ORDER BY score DESC LIMIT $1", params=["x"]), 400, "STATEMENT_FAILED")["sqlstate"] == "22P02"
+
+
 def test_explain_fills_parameters_in(router):
     sql = "SELECT count(*) FROM users WHERE name = $1 AND score > $2"
     plain = router.ask(sql, path="/v1/explain").json()
