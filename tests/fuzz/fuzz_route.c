@@ -23,7 +23,7 @@ fill(const struct registry *registry, const struct plan *plan, struct slice text
 				    : params[i].len;
 	for (size_t e = 0; e < registry->engine_count; e++) {
 		out.len = 0;
-		if (plan->param_count && (plan->candidates & 1u << e) &&
+		if (plan->param_count && plan->sql[e] && !plan->refused &&
 		    registry->engines[e].kind != ENGINE_POSTGRES)
 			(void)!plan_sql(registry, plan, (int)e, params, arena, &out, &err);
 	}
