@@ -27,7 +27,8 @@ struct barrier {
 	size_t probe_count;
 	struct barrier_point points[SURVEY_GROUPS_MAX];
 	struct kafka_part *at;
-	uint64_t last_lsn;
+	uint64_t last_lsn, last_txns;
+	bool moved;        /* the LSN has, since it was first read */
 	char timeline[80]; /* system identifier and timeline */
 };
 
@@ -133,40 +134,55 @@ static void
 forget(struct barrier *b)
 {
 	b->probe_count = 0;
+	b->moved = false;
 	memset(b->points, 0, sizeof b->points);
 }
 
-/* The slot's LSN; what was known is void when it is of another history. */
+/* What was known is void when it is of another history, or of a slot that is no more: one
+ * that was made again has decoded less. */
+static void
+slot_seen(struct barrier *b, const char *timeline, uint64_t lsn, uint64_t txns)
+{
+	if (strcmp(timeline, b->timeline) != 0 || lsn < b->last_lsn || txns < b->last_txns)
+		forget(b);
+	else if (lsn > b->last_lsn)
+		b->moved = true;
+	(void)snprintf(b->timeline, sizeof b->timeline, "%s", timeline);
+	b->last_lsn = lsn;
+	b->last_txns = txns;
+}
+
 static enum fate
 slot_read(struct barrier *b, uint64_t *ret_lsn, struct err *err)
 {
 	struct slice param = slice_str(connector_slot(&b->survey->connector));
 	struct pg_result result = { 0 };
 	char timeline[sizeof b->timeline] = "";
+	uint64_t txns = 0;
 	enum fate fate = pg_query(b->survey->pg,
 	    &(struct pg_query){
 		"SELECT confirmed_flush_lsn, (pg_control_system()).system_identifier, "
-		"(pg_control_checkpoint()).timeline_id "
-		"FROM pg_replication_slots WHERE slot_name = $1",
+		"(pg_control_checkpoint()).timeline_id, coalesce(total_txns, 0) "
+		"FROM pg_replication_slots LEFT JOIN pg_stat_replication_slots "
+		"USING (slot_name) WHERE slot_name = $1",
 		&param, 1 },
 	    &result, err);
 
 	if (fate == FATE_DONE &&
-	    (result.row_count != 1 || !barrier_lsn(pg_result_text(&result, 0, 0), ret_lsn)))
+	    (result.row_count != 1 || !barrier_lsn(pg_result_text(&result, 0, 0), ret_lsn) ||
+		!slice_u64(pg_result_text(&result, 0, 3), &txns))) {
+		forget(b);
 		fate = err_set(
 		    err, FATE_RETRY, "slot %.*s has confirmed nothing", SLICE_ARG(param));
-	if (fate == FATE_DONE)
+	}
+	if (fate == FATE_DONE) {
 		(void)snprintf(timeline, sizeof timeline, "%.*s/%.*s",
 		    SLICE_ARG(pg_result_text(&result, 0, 1)),
 		    SLICE_ARG(pg_result_text(&result, 0, 2)));
+		slot_seen(b, timeline, *ret_lsn, txns);
+	}
 	pg_result_clear(&result);
-	if (fate != FATE_DONE)
-		return fate;
-	if (strcmp(timeline, b->timeline) != 0 || *ret_lsn < b->last_lsn)
-		forget(b);
-	(void)snprintf(b->timeline, sizeof b->timeline, "%s", timeline);
-	b->last_lsn = *ret_lsn;
-	return FATE_DONE;
+	return fate;
 }
 
 static enum fate
@@ -215,7 +231,7 @@ probe_begin(struct barrier *b, struct err *err)
 	uint64_t lsn = 0;
 	enum fate fate = slot_read(b, &lsn, err);
 
-	if (fate != FATE_DONE)
+	if (fate != FATE_DONE || !b->moved)
 		return fate;
 	if (b->probe_count == BARRIER_PROBES_MAX)
 		probe_remove(b, 1);
@@ -336,6 +352,12 @@ too_late(const struct barrier *b, uint64_t lsn, const char *worker, struct err *
 {
 	struct barrier_point point = barrier_at(b, worker);
 
+	if (!b->moved)
+		return err_set(err, FATE_RETRY,
+		    "the slot stands at %" PRIX64 "/%" PRIX64
+		    ": the connector is at its first snapshot, does not run, or has no "
+		    "heartbeat.interval.ms",
+		    b->last_lsn >> 32, b->last_lsn & UINT32_MAX);
 	return err_set(err, FATE_RETRY,
 	    "%s is not complete up to %" PRIX64 "/%" PRIX64 " (known up to %" PRIX64 "/%" PRIX64
 	    ", the slot has confirmed %" PRIX64 "/%" PRIX64 ")",

@@ -6,7 +6,9 @@
  * committed offsets pass them it reads the enriched topic's ends (read committed);
  * when a sink's offsets reach those, the sink is complete up to L as of the time at
  * which L was read. Source topics are the fact's, and those of dimensions whose facts
- * enrich asks for again: past them means asked for, the facts come later. Several
+ * enrich asks for again: past them means asked for, the facts come later. An LSN counts
+ * when it has been seen to move: a slot that stands may stand where it was made, and the
+ * rows of the first snapshot, which are before that, are in no topic yet. Several
  * probes are under way at once, so a sink that stands still does not hold up what is
  * known of the others. All that is known becomes void when the system identifier, the
  * timeline or the slot changes or L goes back. It needs the connector's heartbeat, else

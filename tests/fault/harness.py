@@ -32,7 +32,7 @@ import confluent_kafka.admin
 import httpx
 
 from audit import CONTENT, Audit, Changes
-from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run
+from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run, wal_now
 from wait import wait_for
 
 STACK = ROOT / "tests/stack/stack"
@@ -214,7 +214,7 @@ class Stream(Pipeline):
         with postgres() as pg:
             # Something to confirm: a slot that has nothing new may belong to a connector that is away.
             pg.execute("UPDATE sluice_heartbeat SET at = now() WHERE id = 1")
-            lsn = pg.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+            lsn = wal_now(pg)
         wait_for("the slot", seconds, lambda: self.slot_confirms(lsn), every=0.1)
         for topic in (CONTENT, SOURCE):
             self.enrich_passes(self.ends(topic), topic)

@@ -74,6 +74,12 @@ def postgres(dbname=None):
                            dbname=dbname or os.environ["SLUICE_PG_DB"], user="postgres", autocommit=True)
 
 
+def wal_now(pg):
+    """All that is committed is below it, and a slot that stands where it was made, its snapshot to come, is too."""
+    pg.execute("SELECT pg_current_xact_id()")  # its commit is a record
+    return pg.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+
+
 def clickhouse():
     url = httpx.URL(os.environ["SLUICE_CLICKHOUSE"])
     return clickhouse_connect.get_client(host=url.host, port=url.port, autogenerate_session_id=False)
@@ -131,7 +137,7 @@ class Pipeline:
     def caught_up(self, seconds=120):
         """The barrier: Postgres' LSN through the slot, the source topic, enrich, every sink."""
         with postgres() as pg:
-            lsn = pg.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+            lsn = wal_now(pg)
             wait_for("the slot", seconds, lambda: pg.execute(
                 "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = 'sluice_engagement'",
                 (lsn,)).fetchone()[0])

@@ -10,7 +10,7 @@ import random
 import confluent_kafka
 import confluent_kafka.admin
 
-from engagement import BIN, ROOT, Program, clickhouse, postgres, run
+from engagement import BIN, ROOT, Program, clickhouse, postgres, run, wal_now
 from wait import wait_for
 
 PIPELINE = ROOT / "pipelines/inventory-mirror.yaml"
@@ -73,7 +73,7 @@ class Mirror:
     def captured(self, seconds=90):
         """Everything committed in Postgres stands in Kafka; the topics' ends."""
         with postgres() as pg:
-            lsn = pg.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+            lsn = wal_now(pg)
             wait_for("the slot", seconds, lambda: pg.execute(
                 "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = 'sluice_orders'",
                 (lsn,)).fetchone()[0])

