@@ -6,6 +6,16 @@
 #include "base/clock.h"
 #include "base/must.h"
 
+static void
+question_drop(struct statement *s)
+{
+	router_request_finish(&s->request);
+	buf_finish(&s->filled);
+	free(s->unfit_why);
+	s->unfit_why = NULL;
+	s->sql = NULL;
+}
+
 void
 statement_free(struct statement *s)
 {
@@ -21,9 +31,7 @@ statement_free(struct statement *s)
 	statement_out_finish(s);
 	if (s->plan)
 		plan_cache_give_back(s->router->plans, s->plan);
-	router_request_finish(&s->request);
-	buf_finish(&s->filled);
-	free(s->unfit_why);
+	question_drop(s);
 	free(s);
 }
 
@@ -104,8 +112,7 @@ settle(struct statement *s)
 			return;
 		}
 	}
-	router_request_finish(&s->request); /* only the answer is wanted from now on */
-	s->sql = NULL;
+	question_drop(s); /* only the answer is wanted from now on */
 	s->patience.due = kept_long_enough;
 	loop_timer_set(
 	    r->loop, &s->patience, s->ended_us + r->registry->server.results_keep_ms * 1000);

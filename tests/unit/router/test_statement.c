@@ -492,11 +492,13 @@ test_what_is_kept_is_the_answer_alone(void **state)
 		struct world *w = world_new(scripts[i]);
 
 		got = hear(w, say(w, "POST", "/v1/query",
-				  "{\"sql\": \"SELECT id FROM t\", \"wait_timeout\": 0}"));
+				  "{\"sql\": \"SELECT id FROM t WHERE id = $1\", "
+				  "\"params\": [7], \"wait_timeout\": 0}"));
 		assert_non_null(strstr(got, "HTTP/1.1 202 "));
 		while (!w->router.kept)
 			turn(w, TURN_MS);
 		assert_int_equal(w->router.kept->request.body.cap, 0);
+		assert_int_equal(w->router.kept->filled.cap, 0);
 		assert_true((w->router.results_bytes > 0) == (i == 0));
 		world_free(w);
 	}
