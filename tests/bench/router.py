@@ -245,18 +245,22 @@ def statements():
     return [sql.strip() for sql in re.sub(r"--.*", "", text).split(";") if sql.strip()]
 
 
-def run_all(world, client, force):
-    """(cost, milliseconds) of the whole list."""
-    ids = {}
+def run_all(world, client, force, expected):
+    """(cost, milliseconds) of the whole list. expected: each statement's rows, by which engine ever."""
+    ids, rows = {}, {}
     began = time.perf_counter()
     for sql, engine in force:
         answer = world.ask(sql, client=client, **({"engine": engine} if engine else {}))
         assert answer.status_code == 200, (sql, answer.text)
-        ids[answer.json()["id"]] = sql
+        whole = answer.json()
+        ids[whole["id"]], rows[sql] = sql, whole["rows"]
     took = (time.perf_counter() - began) * 1000
     entries = world.get("/v1/history?limit=1000", who="alice").json()["entries"]
     costs = [entry["cost"] for entry in entries if entry["id"] in ids]
     assert len(costs) == len(ids) == len(force), f"{len(costs)} of {len(force)} are on record"
+    for sql, found in rows.items():
+        found = sorted(map(json.dumps, found))
+        assert expected.setdefault(sql, found) == found, sql
     return sum(costs), took
 
 
@@ -268,15 +272,15 @@ def dearest_of(world, client, sql):
 
 
 def mixed(world):
-    texts, costs, times = statements(), [], []
+    texts, costs, times, rows = statements(), [], [], {}
     assert len(texts) == 200
     with httpx.Client() as client:
         dearest = [(sql, dearest_of(world, client, sql)) for sql in texts]
-        run_all(world, client, [(sql, None) for sql in texts])  # what each engine takes becomes known
-        run_all(world, client, dearest)
+        run_all(world, client, [(sql, None) for sql in texts], rows)  # what each engine takes becomes known
+        run_all(world, client, dearest, rows)
         for _ in range(ROUNDS):
-            chosen, chosen_ms = run_all(world, client, [(sql, None) for sql in texts])
-            worst, worst_ms = run_all(world, client, dearest)
+            chosen, chosen_ms = run_all(world, client, [(sql, None) for sql in texts], rows)
+            worst, worst_ms = run_all(world, client, dearest, rows)
             costs.append(chosen / worst)
             times.append(chosen_ms / worst_ms)
     figure("router_cost_vs_dearest", statistics.median(costs), "ratio", "<=0.5")
