@@ -61,6 +61,9 @@ struct httpd_loop {
 	struct loop_timer turn;  /* it has more to do */
 	uint16_t port;
 	bool draining, woken;
+	uint64_t calls;  /* of libmicrohttpd's to us */
+	unsigned blind;  /* rounds without one */
+	int64_t rest_us; /* until the next turn, after too many of those */
 	struct httpd_list idle, busy;
 	struct httpd_loop_counts counts;
 };

@@ -12,6 +12,10 @@
 
 enum {
 	ROUNDS_A_TURN = 8,
+	BLIND_MAX = 64, /* rounds without a call of ours: the largest head takes some 30 */
+	BLIND_BACK = 8, /* of them are forgotten with a round that is none */
+	REST_MIN_US = 1000,
+	REST_MAX_US = 32000,
 	DESCRIPTORS_LEFT = 256, /* for all that is no client */
 	CLOSING_MAX = 64,       /* connections that give way and those that come meanwhile */
 	HEAD_MAX = 6 << 10,
@@ -90,7 +94,7 @@ httpd_wake(struct httpd_exchange *x)
 	x->suspended = false;
 	MHD_resume_connection(x->connection);
 	s->woken = true;
-	if (s->turn.at_us == 0)
+	if (s->turn.at_us != 1)
 		loop_timer_set(s->loop, &s->turn, 1);
 }
 
@@ -198,8 +202,11 @@ static void
 on_connection(void *ctx, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode what)
 {
+	struct httpd_loop *s = ctx;
+
+	s->calls++;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		connection_new(ctx, connection, context);
+		connection_new(s, connection, context);
 	else
 		connection_free(*context);
 }
@@ -215,6 +222,7 @@ on_first_line(void *ctx, const char *uri, struct MHD_Connection *connection)
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 		->socket_context;
 
+	s->calls++;
 	x->state = HTTPD_HEAD;
 	x->has_nul = uri && strstr(uri, "%00");
 	list_move(&s->busy, x);
@@ -231,6 +239,7 @@ on_completed(void *ctx, struct MHD_Connection *connection, void **context,
 	struct httpd_exchange *x = *context;
 
 	(void)connection;
+	s->calls++;
 	if (x == NULL)
 		return;
 	if (x->state >= HTTPD_ASKED) {
@@ -258,23 +267,47 @@ on_completed(void *ctx, struct MHD_Connection *connection, void **context,
 
 /* --- turns --- */
 
-/* As long as libmicrohttpd has something to do, within bounds. */
+/* One round; false: there is nothing more to do. */
+static bool
+more_to_do(struct httpd_loop *s, bool *ret_blind)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms = 1;
+	uint64_t calls = s->calls;
+
+	s->woken = false;
+	(void)MHD_run(s->daemon);
+	if (!s->woken && (MHD_get_timeout(s->daemon, &wait_ms) == MHD_NO || wait_ms))
+		return false;
+	*ret_blind = !s->woken && s->calls == calls;
+	if (*ret_blind)
+		s->blind++;
+	else
+		s->blind = s->blind > BLIND_BACK ? s->blind - BLIND_BACK : 0;
+	return true;
+}
+
+/* As long as libmicrohttpd has something to do, within bounds. 0.9.75 wants to be run for
+ * ever when a line of a chunk or trailer does not fit into its memory: then it rests
+ * between rounds, until that connection's time is over. It is never due before what others
+ * wait for. */
 static void
 turn(struct httpd_loop *s)
 {
-	MHD_UNSIGNED_LONG_LONG wait_ms;
+	bool blind = false;
 
-	loop_timer_clear(s->loop, &s->turn);
-	for (int i = 0; i < ROUNDS_A_TURN; i++) {
-		s->woken = false;
-		(void)MHD_run(s->daemon);
-		wait_ms = 1;
-		if (!s->woken && (MHD_get_timeout(s->daemon, &wait_ms) == MHD_NO || wait_ms)) {
+	for (int i = 0; i < ROUNDS_A_TURN && !(blind && s->blind > BLIND_MAX); i++) {
+		if (!more_to_do(s, &blind)) {
+			s->blind = 0;
+			s->rest_us = 0;
 			loop_timer_clear(s->loop, &s->turn);
 			return;
 		}
 	}
-	loop_timer_set(s->loop, &s->turn, 1);
+	if (!blind || s->blind <= BLIND_MAX)
+		s->rest_us = 0;
+	else if (s->rest_us < REST_MAX_US)
+		s->rest_us = s->rest_us ? s->rest_us * 2 : REST_MIN_US;
+	loop_timer_set(s->loop, &s->turn, clock_mono_us() + s->rest_us);
 }
 
 static void

@@ -148,6 +148,7 @@ read_out(void *ctx, uint64_t at, char *to, size_t max)
 	size_t n = x->sealed - x->sent < max ? x->sealed - x->sent : max;
 
 	(void)at;
+	x->server->calls++;
 	if (x->broken)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (n == 0 && x->ended) {

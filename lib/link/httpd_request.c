@@ -165,6 +165,7 @@ httpd_on_request(void *ctx, struct MHD_Connection *connection, const char *path,
 	struct httpd_exchange *x = *context;
 
 	(void)ctx, (void)connection;
+	x->server->calls++;
 	switch (x->state) {
 	case HTTPD_HEAD: return take_head(x, version);
 	case HTTPD_BODY: return *data_len ? take_body(x, data, data_len) : ask(x, method, path);

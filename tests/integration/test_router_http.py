@@ -136,6 +136,9 @@ BROKEN = {
     "a chunk's size with 0x": f"{HEAD}{CHUNKED}\r\n0x10\r\n{HIDDEN}",
     "a chunk beyond 64 bits": f"{HEAD}{CHUNKED}\r\nfffffffffffffffffff\r\n{HIDDEN}",
     "a chunk without its end": f"{HEAD}{CHUNKED}\r\n2\r\n{{}}XX0\r\n\r\n{HIDDEN}",
+    "a chunk's extension with a NUL": f"{HEAD}{CHUNKED}\r\n2;a=\0\r\n{{}}\r\nzz\r\n{HIDDEN}",
+    "a chunk's extension behind none": f"{HEAD}{CHUNKED}\r\n;a=b\r\n{HIDDEN}",
+    "a chunk's size that goes on": f"{HEAD}{CHUNKED}\r\n2 2\r\n{{}}\r\n{HIDDEN}",
     "a head of 40,000 bytes": f"{HEAD}X: {'a' * 40_000}\r\n\r\n",
     "a path of 40,000 bytes": f"GET /{'a' * 40_000} HTTP/1.1\r\nHost: x\r\n\r\n",
     "ten thousand headers": HEAD + "X: a\r\n" * 10_000 + "\r\n",
@@ -178,11 +181,14 @@ def test_a_body_too_large_is_refused_in_words(router):
 
 
 def test_slow_senders_are_shut_out(router):
-    """A hundred heads of which a byte comes now and then: no byte makes their time longer."""
+    """A hundred heads of which a byte comes now and then: no byte makes their time longer. And lines of chunks
+    that fit nowhere, which libmicrohttpd neither reads nor refuses."""
     with others_are_served(router):
-        socks = [connect(router) for _ in range(100)]
-        for sock in socks:
+        socks = [connect(router) for _ in range(120)]
+        for sock in socks[:100]:
             sock.sendall(b"POST /v1/query HTTP/1.1\r\nHost: x\r\nX: ")
+        for sock in socks[100:]:
+            sock.sendall(f"{HEAD}{CHUNKED}\r\n2;{'x' * 20_000}".encode())
         began, closed = time.monotonic(), []
         while len(closed) < len(socks):
             assert time.monotonic() - began < 60, f"{len(socks) - len(closed)} are still open"

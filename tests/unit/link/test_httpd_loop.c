@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -339,6 +340,39 @@ who_is_slow_is_closed(void **state)
 	assert_int_equal(httpd_loop_counts(w->server).timed_out, 3);
 }
 
+static void
+on_tick(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+/* libmicrohttpd has no room for the rest of such a line, and asks to be run for ever. */
+static void
+a_line_that_fits_nowhere_takes_no_other_s_turn(void **state)
+{
+	static const char *const begins[] = { "2;", "0\r\nX: ", "2\r\nab\r\n3;x=" };
+	struct world *w = *state;
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+		int ticks = 0;
+		struct loop_timer tick = { .due = on_tick, .ctx = &ticks };
+		clock_t before = clock();
+
+		text.len = 0;
+		buf_cstr(&text, POST "Transfer-Encoding: chunked\r\n\r\n");
+		buf_cstr(&text, begins[i]);
+		for (int n = 0; n < 20000; n++)
+			buf_byte(&text, 'x');
+		loop_timer_set(w->loop, &tick, clock_mono_us() + 1000);
+		(void)refused(w, buf_str(&text));
+		assert_int_equal(ticks, 1);
+		assert_true(clock() - before < CLOCKS_PER_SEC);
+	}
+	assert_int_equal(httpd_loop_counts(w->server).timed_out, 2); /* a trailer is refused */
+	buf_finish(&text);
+}
+
 /* The end of an answer in chunks is missing when it was broken off. */
 static void
 what_is_broken_off_has_no_end(void **state)
@@ -472,6 +506,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_body_too_large_is_read_a_little_and_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_is_slow_is_closed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_line_that_fits_nowhere_takes_no_other_s_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_broken_off_has_no_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(exchanges_end_with_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(
