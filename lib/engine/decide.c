@@ -145,6 +145,20 @@ too_big(const struct decider *x)
 										   : NULL;
 }
 
+static void
+size_note(struct decider *x, int trino, const char *big)
+{
+	const struct plan *p = x->plan;
+
+	if (p->filtered)
+		trace_add(&x->d->trace, STAGE_SIZE, VERDICT_NOTED, trino, big,
+		    "%u tables, score %.1f", p->table_count, p->score);
+	else
+		trace_add(&x->d->trace, STAGE_SIZE, VERDICT_NOTED, trino, big,
+		    "%u tables, %" PRId64 " rows, score %.1f", p->table_count, p->rows,
+		    p->score);
+}
+
 /* The rule for joins and plain reads: big ones go to Trino, small ones to where the tables
  * live; by the letter, joins go to Trino and the rest to DuckDB. */
 static void
@@ -156,9 +170,7 @@ by_size(struct decider *x)
 	const char *big = too_big(x);
 
 	if (trino != ENGINE_NONE && big && (x->candidates & 1u << trino)) {
-		trace_add(&x->d->trace, STAGE_SIZE, VERDICT_NOTED, trino, big,
-		    "%u tables, %" PRId64 " rows, score %.1f", p->table_count, p->rows,
-		    p->score);
+		size_note(x, trino, big);
 		if (!join) {
 			const struct trace_item *item = trace_find(&x->d->trace, big);
 

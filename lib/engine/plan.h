@@ -51,7 +51,8 @@ struct plan {
 	unsigned sources;    /* bit set, of registry.sources: what those copies come from */
 	bool sourceless;     /* nothing says how far some of them are */
 	int home;            /* where the first table lives; ENGINE_NONE */
-	bool explain, aggregate, governed;
+	bool explain, aggregate;
+	bool governed, filtered; /* by filters or masks; rows are hidden, which nobody counts */
 	unsigned table_count;
 	size_t param_count; /* the highest $n */
 	/* Of each, as Postgres deduces it: UNKNOWN's where that is not known here. */

@@ -64,6 +64,7 @@ note_policies(struct maker *m)
 		if (!policy)
 			continue;
 		m->plan->governed = true;
+		m->plan->filtered = m->plan->filtered || policy->filter;
 		trace_add(&m->plan->trace, STAGE_AUTHORISE, VERDICT_NOTED, TRACE_ALL,
 		    policy->masks ? "MASKED" : "FILTERED", "%s for role %s", s->table->name,
 		    m->request->role->name);

@@ -131,10 +131,11 @@ decision_write(const struct router *router, const struct router_request *request
 	buf_printf(out, ",\"degraded\":%s", d->degraded ? "true" : "false");
 	if (!plan->refused)
 		buf_printf(out,
-		    ",\"class\":\"%s\",\"governed\":%s,\"rows_estimated\":%" PRId64
-		    ",\"score\":%.1f,\"parameters\":%zu",
-		    classes[plan->class], plan->governed ? "true" : "false", plan->rows,
-		    plan->score, plan->param_count);
+		    ",\"class\":\"%s\",\"governed\":%s,\"score\":%.1f,\"parameters\":%zu",
+		    classes[plan->class], plan->governed ? "true" : "false", plan->score,
+		    plan->param_count);
+	if (!plan->refused && !plan->filtered)
+		buf_printf(out, ",\"rows_estimated\":%" PRId64, plan->rows);
 	if (d->predicted_ms > 0)
 		buf_printf(out, ",\"predicted_ms\":%.3f,\"predicted_cost\":%.9g",
 		    d->predicted_ms, d->predicted_cost);

@@ -33,6 +33,19 @@ CREATE TABLE customers (id bigint PRIMARY KEY, name text, ssn text, region text)
 CREATE TABLE customers_seen (id bigint PRIMARY KEY, name text, ssn text, region text);
 CREATE TABLE notes (id bigserial PRIMARY KEY, body text);
 CREATE VIEW unregistered AS SELECT * FROM customers;
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER nothing FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE elsewhere (a int) SERVER nothing;
+CREATE SCHEMA router_world;  -- "$user" of those who set no search_path
+CREATE TABLE router_world.users AS SELECT 'not this one' AS name;
+GRANT USAGE ON SCHEMA router_world TO router_world;
+GRANT SELECT ON router_world.users TO router_world;
+CREATE FUNCTION leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.000001 AS $$
+BEGIN
+    RAISE WARNING 'told: %', $1;
+    IF $1 IN ('us', 'ap') OR $1 LIKE 'SSN%' THEN RAISE EXCEPTION 'told: %', $1; END IF;
+    RETURN true;
+END $$;
 INSERT INTO users SELECT i, 'name ' || i % 50, (ARRAY['admin', 'user', 'guest'])[1 + i % 3], i % 7,
        ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, i % 11, i * 1.25,
        '2026-01-01 00:00:00+00'::timestamptz + i * interval '1 minute' FROM generate_series(1, 1000) i;
@@ -57,7 +70,8 @@ COPIED = ("users", "depts", "customers", "customers_seen")
 COPIES = ("clickhouse", "duckdb", "trino")  # the engines that hold them besides Postgres
 MASKED = {"filter": "region = 'eu'", "masks": {"ssn": "'***'"}}
 DEARER = {**MASKED, "filter": "name LIKE 'customer%' AND (region = 'eu' OR region = 'xx' OR region = 'yy')"}  # the same rows, at a price
-PEOPLE = {"alice": "admin", "walter": "writer", "ann": "analyst", "bob": "analyst", "nina": "narrow", "olga": "auditor"}
+PEOPLE = {"alice": "admin", "walter": "writer", "ann": "analyst", "bob": "analyst", "nina": "narrow", "olga": "auditor",
+          "tom": "trusting", "wendy": "scribe"}
 
 
 def admin(database=None):
@@ -182,7 +196,7 @@ class RouterWorld:
                 paths = {"clickhouse": f"{self.name}.{table}_current", "duckdb": table, "trino": f"memory.{self.name}.{table}"}
                 tables[table]["engines"].update((engine, paths[engine]) for engine in self.copies)
                 tables[table]["replicas"] = self.copies
-        tables["customers"]["policies"] = {"analyst": MASKED, "auditor": DEARER}
+        tables["customers"]["policies"] = {"analyst": MASKED, "auditor": DEARER, "trusting": MASKED, "scribe": MASKED}
         if "redis" in self.engines:
             tables["top10"] = {"columns": {"member": "text", "score": "double precision"}, "engines": {"redis": BOARD}}
         registry = {
@@ -190,7 +204,8 @@ class RouterWorld:
             "engines": {engine: entry for engine, entry in self.entries().items() if engine in self.engines},
             "tables": tables,
             "roles": {"admin": {"write": True, "ddl": True, "functions": "nextval"}, "writer": {"write": True, "require_where": True},
-                      "analyst": {}, "auditor": {}, "narrow": {"tables": "users"}}}
+                      "analyst": {}, "auditor": {}, "trusting": {"functions": "leak"},
+                      "scribe": {"write": True, "ddl": True}, "narrow": {"tables": "users"}}}
         for part, value in self.more.items():
             registry[part] = {**registry.get(part, {}), **value}
         path = self.folder / "router.yaml"

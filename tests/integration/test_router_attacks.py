@@ -40,7 +40,7 @@ GOVERNED = c_table("governed")
 MORE_REFUSED = [  # of the router's cases and attacks that the unit test has elsewhere
     ("SELECT 1; DROP TABLE users", "MULTI_STATEMENT"), ("", "EMPTY"), ("/* nothing */ -- at all", "EMPTY"),
     *[(sql, "STATEMENT_NOT_ALLOWED") for sql in (
-        "SET role = 'postgres'", "RESET ALL", "BEGIN", "COMMIT", "LISTEN x", "LOAD 'x'", "PREPARE p AS SELECT 1", "EXECUTE p",
+        "SET role = 'postgres'", "SET search_path = router_world", "RESET ALL", "BEGIN", "COMMIT", "LISTEN x", "LOAD 'x'", "PREPARE p AS SELECT 1", "EXECUTE p",
         "DECLARE c CURSOR FOR SELECT 1", "LOCK users", "VACUUM", "DO 'begin end'", "CALL f()", "COPY users TO PROGRAM 'id'",
         "COPY (SELECT * FROM users) TO STDOUT", "SELECT * INTO y FROM users")],
     *[(f"SELECT {call}", "FUNCTION_NOT_ALLOWED") for call in (
@@ -65,7 +65,7 @@ MORE_REFUSED = [  # of the router's cases and attacks that the unit test has els
         "pg_stat_activity", "pg_stats", "pg_shadow", "pg_catalog.pg_class", "information_schema.columns_udt",
         "lake.information_schema.schemata")],
     *[(f"SELECT * FROM {name}", "UNKNOWN_TABLE") for name in (
-        "unregistered", "public.unregistered", "system.users", "router_world.users_current", '"users_current"', "postgres.system.users",
+        "unregistered", "public.unregistered", "elsewhere", "nothing", "router_world.users", "nowhere.users", "system.users", "router_world.users_current", '"users_current"', "postgres.system.users",
         '"/etc/passwd"', '"users.parquet"', "main.users", "memory.main.customers", "db.t", "duckdb_tables", "sqlite_master", '"customers$files"',
         '"customers$history"', "system.runtime.queries", "tpch.tiny.nation")],
 ]
@@ -150,6 +150,10 @@ def test_a_reader_writes_nothing(router):
 SEES = [
     *GOVERNED,
     "SELECT id, name, ssn, region FROM customers ORDER BY id",
+    "SELECT (c).* FROM customers c ORDER BY id",
+    "WITH customers AS (SELECT id, 'x' AS ssn FROM depts) SELECT ssn FROM public.customers",
+    "WITH c AS (SELECT ssn FROM customers), customers AS (SELECT 1 AS ssn) SELECT count(*), count(DISTINCT ssn) FROM c",
+    "SELECT ssn FROM (SELECT 1 AS id) users, LATERAL (SELECT ssn FROM customers WHERE customers.id >= users.id) x",
     "SELECT count(*) FROM customers WHERE ssn LIKE 'SSN-1000%'",
     "SELECT count(*) FROM customers WHERE ssn > 'SSN-100030'",
     "SELECT count(*), count(DISTINCT ssn), min(ssn), max(ssn) FROM customers",
@@ -279,6 +283,55 @@ def test_errors_and_side_doors_do_not_quote_hidden_values(router):
     assert [t["name"] for t in router.get("/v1/tables", who="nina").json()["tables"]] == ["users"]
 
 
+def test_a_function_of_the_users_sees_what_they_see(router):
+    """One that raises with its value, and is so cheap that Postgres would call it first."""
+    assert router.rows("SELECT count(*) FROM depts WHERE leak(name)", who="tom", client=router.client) == [[20]]
+    for sql in ("SELECT count(*) FROM customers WHERE leak(region)", "SELECT count(*) FROM customers WHERE leak(ssn)", "SELECT leak(region), leak(ssn) FROM customers",
+                "SELECT name FROM customers ORDER BY leak(region)", "SELECT u.id FROM users u JOIN customers c ON leak(c.region) AND leak(c.ssn) AND c.id = u.id",
+                "SELECT region FROM customers GROUP BY region HAVING leak(max(ssn))", "SELECT count(*) FILTER (WHERE leak(ssn)) FROM customers",
+                "SELECT (SELECT leak(c.ssn)) FROM customers c", "SELECT id FROM users u WHERE EXISTS (SELECT 1 FROM customers c WHERE leak(c.region))"):
+        for engine in router.asked:
+            answer = router.ask(sql, who="tom", client=router.client, **force(engine))
+            assert "told" not in answer.text and "SSN-" not in answer.text, answer.text
+        assert refusal(router.ask(sql, who="ann", client=router.client)) == "FUNCTION_NOT_ALLOWED"
+    for sql in ("SELECT (region).leak FROM customers", "SELECT c.leak FROM customers c", "SELECT public.leak(region) FROM customers", "SELECT evil.leak(region) FROM customers"):
+        assert 400 <= (answer := router.ask(sql, who="tom", client=router.client)).status_code < 500 and "told" not in answer.text, answer.text
+
+
+def test_who_may_write_does_not_read_what_is_hidden(router):
+    before = state_of(router)
+    for sql in ("INSERT INTO notes (body) SELECT ssn FROM customers", "UPDATE users SET name = c.ssn FROM customers c WHERE c.id = users.id",
+                "DELETE FROM customers WHERE id = 1 RETURNING ssn", "UPDATE customers SET name = name WHERE region = 'us' RETURNING *",
+                "INSERT INTO customers VALUES (99, 'x', 'y', 'us') RETURNING ssn", "INSERT INTO customers VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = customers.ssn",
+                "WITH d AS (DELETE FROM customers RETURNING *) SELECT * FROM d", "DELETE FROM users u USING customers c WHERE c.ssn LIKE 'SSN%' AND u.id = c.id",
+                "INSERT INTO notes (body) VALUES ((SELECT max(ssn) FROM customers))", "INSERT INTO notes (body) VALUES ('x') RETURNING (SELECT max(ssn) FROM customers)",
+                "MERGE INTO users u USING customers c ON u.id = c.id WHEN MATCHED THEN UPDATE SET name = c.ssn", "CREATE TABLE t AS SELECT ssn FROM customers",
+                "TRUNCATE customers", "ALTER TABLE customers ALTER ssn TYPE integer USING ssn::integer", "DROP TABLE customers"):
+        for engine in router.asked:
+            assert refusal(router.ask(sql, who="wendy", client=router.client, **force(engine))) == "GOVERNED_WRITE", sql
+    assert refusal(router.ask("CREATE VIEW v AS SELECT * FROM customers", who="wendy", client=router.client)) == "STATEMENT_NOT_ALLOWED"
+    assert state_of(router) == before
+
+
+def test_no_lock_is_left_and_none_by_a_copy(router):
+    for sql in ("SELECT id FROM users WHERE id = 1 FOR UPDATE", "SELECT id FROM users WHERE id = 1 FOR SHARE", "SELECT ssn FROM customers FOR UPDATE NOWAIT",
+                "SELECT id FROM (SELECT id FROM users FOR UPDATE SKIP LOCKED) q WHERE id = 1"):
+        for engine in router.asked:
+            answer = router.ask(sql, who="ann", client=router.client, **force(engine))
+            assert 400 <= answer.status_code < 500 and "SSN-" not in answer.text, (engine, sql, answer.text)
+    with admin(router.name) as pg:
+        pg.execute("SET lock_timeout = '5s'; BEGIN; LOCK TABLE users, customers IN ACCESS EXCLUSIVE MODE; COMMIT")
+
+
+def test_rows_that_are_hidden_are_not_counted(router):
+    for sql in "SELECT count(*) FROM customers", "SELECT * FROM users u JOIN customers c ON c.id = u.id":
+        told = router.ask(sql, who="ann", client=router.client, path="/v1/explain").json()
+        assert told["status"] == 200 and told["governed"] and "rows_estimated" not in told
+        assert router.ask(sql, who="alice", client=router.client, path="/v1/explain").json()["rows_estimated"] > 0
+    tables = {t["name"]: t for t in router.get("/v1/tables", who="ann").json()["tables"]}
+    assert "rows_estimated" not in tables["customers"] and tables["users"]["rows_estimated"] > 0
+
+
 def test_the_audit_names_masked_columns_and_no_values(router):
     router.ask("SELECT name FROM customers WHERE ssn = 'SSN-100003' OR id = 5", who="ann", client=router.client)
     text = (router.folder / "audit.ndjson").read_text()
@@ -320,6 +373,8 @@ def test_names_that_mean_something_elsewhere(router, engine):
     assert router.rows("SELECT count(*) /* /* nested */ still */ FROM users -- end", client=router.client, **force(engine)) == [[1000]]
     assert router.rows('SELECT count(*) AS n FROM U&"\\0075sers"', client=router.client, **force(engine)) == [[1000]]
     assert router.rows("WITH users AS (SELECT id FROM depts) SELECT count(*) FROM users", client=router.client, **force(engine)) == [[20]]
+    assert router.rows("WITH users AS (SELECT id FROM depts) SELECT count(*) FROM public.users", client=router.client, **force(engine)) == [[1000]]
+    assert router.rows("SELECT count(*) FROM USERS AS \"Users\"", client=router.client, **force(engine)) == [[1000]]
 
 
 # --- the board ---
@@ -429,6 +484,14 @@ def test_a_list_of_ten_thousand_is_answered_and_right(router):
         answer = router.ask(sql, client=router.client, **force(engine))
         assert answer.status_code == 422 and engine not in (None, "postgres") or answer.json()["rows"] == [[1000]], (engine, answer.text[:300])
     assert router.rows("SELECT " + "(" * 5_000 + "1" + ")" * 5_000, client=router.client) == [[1]]
+
+
+def test_a_list_of_columns_without_end(router):
+    for many in 1_000, 30_000:  # Postgres takes 1,664
+        for engine in router.asked:
+            answer = router.ask("SELECT " + "1," * many + "1 FROM depts WHERE id = 1", client=router.client, **force(engine))
+            assert 400 <= answer.status_code < 500 or [len(row) for row in answer.json()["rows"]] == [many + 1], (engine, many, answer.text[:300])
+    assert router.rows("SELECT 1 AS n", client=router.client) == [[1]]
 
 
 @pytest.mark.parametrize("body", [b'{"sql": "SELECT 1\\u0000; DROP TABLE users"}', b'{"sql": "SELECT \'\xff\xfe\'"}', b'{"sql": "SELECT \'\\udc00\'"}'])

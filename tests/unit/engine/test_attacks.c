@@ -247,6 +247,27 @@ what_may_fail_stays_above_the_filter(void **state)
 	}
 }
 
+/* How many rows there are is told to those who may count them. */
+static void
+rows_that_are_hidden_are_not_counted(void **state)
+{
+	static const char *const who[] = { "admin", "analyst" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct asked asked = ask(
+		    who[i], "SELECT c.id FROM customers c JOIN rev1m1 r ON r.amount = c.id");
+		const struct trace_item *item = trace_find(&asked.decision.trace, "SIZE");
+
+		assert_int_equal(asked.decision.status, 200);
+		assert_int_equal(asked.plan->filtered, i == 1);
+		assert_non_null(item);
+		assert_string_equal(item->detail,
+		    i == 1 ? "2 tables, score 4.0" : "2 tables, 1001001 rows, score 4.0");
+		plan_free(asked.plan);
+	}
+}
+
 static void
 writes_do_not_read_what_is_hidden(void **state)
 {
@@ -378,6 +399,7 @@ main(void)
 		cmocka_unit_test(filters_and_masks_stand_at_every_scan),
 		cmocka_unit_test(most_governed_questions_are_answered),
 		cmocka_unit_test(what_may_fail_stays_above_the_filter),
+		cmocka_unit_test(rows_that_are_hidden_are_not_counted),
 		cmocka_unit_test(writes_do_not_read_what_is_hidden),
 		cmocka_unit_test(literals_keep_to_themselves),
 		cmocka_unit_test(sizes_and_depths_are_bounded),
