@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "router/ops.h"
 
@@ -20,6 +21,35 @@ limits(const struct registry_limits *l, FILE *out)
 	    l->rate, l->concurrency, l->rows, l->bytes, l->time_ms);
 }
 
+/* A list as the file has it. */
+static void
+names(FILE *out, const char *name, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)fprintf(
+		    out, "%s%s%s", i ? ", " : name, list[i], i + 1 < count ? "" : "]");
+}
+
+/* An address may hold a password before its '@', and a connection string as a setting. */
+static void
+address(const char *url, FILE *out)
+{
+	const char *user = strstr(url, "://"), *end, *colon;
+
+	if (strcasestr(url, "password")) {
+		(void)fprintf(out, ", url: '***'");
+		return;
+	}
+	user = user ? user + 3 : url;
+	end = user + strcspn(user, "/?");
+	end = memrchr(user, '@', (size_t)(end - user));
+	colon = end ? memchr(user, ':', (size_t)(end - user)) : NULL;
+	if (colon)
+		(void)fprintf(out, ", url: %.*s:***%s", (int)(colon - url), url, end);
+	else
+		(void)fprintf(out, ", url: %s", url);
+}
+
 static void
 server(const struct registry_server *s, FILE *out)
 {
@@ -29,9 +59,13 @@ server(const struct registry_server *s, FILE *out)
 	text(out, "anonymous", s->anonymous);
 	text(out, "audit_file", s->audit_file);
 	text(out, "token_key_file", s->token_key_file);
-	for (size_t i = 0; i < s->host_count; i++)
-		(void)fprintf(out, "  %s%s%s", i ? "" : "hosts: [", s->hosts[i],
-		    i + 1 == s->host_count ? "]\n" : ",");
+	names(out, "  hosts: [", s->hosts, s->host_count);
+	if (s->host_count)
+		(void)fprintf(out, "\n");
+	text(out, "check.write", s->check.write);
+	text(out, "check.undo", s->check.undo);
+	text(out, "check.read", s->check.read);
+	text(out, "check.engine", s->check.engine);
 	limits(&s->limits, out);
 	(void)fprintf(out,
 	    "  history_max: %" PRId64 "\n  plans_max: %" PRId64 "\n  connections_max: %" PRId64
@@ -42,21 +76,40 @@ server(const struct registry_server *s, FILE *out)
 }
 
 static void
+member(FILE *out, const char *name, const char *value)
+{
+	if (value)
+		(void)fprintf(out, ", %s: %s", name, value);
+}
+
+static void
 engine(const struct registry_engine *e, FILE *out)
 {
 	(void)fprintf(out, "  %s: {kind: %s", e->name, registry_kind(e->kind));
 	if (e->version)
 		(void)fprintf(out, ", version: %u", e->version);
 	if (e->url)
-		(void)fprintf(out, ", url: %s", e->url);
-	if (e->user)
-		(void)fprintf(out, ", user: %s", e->user);
-	if (e->database)
-		(void)fprintf(out, ", database: %s", e->database);
-	if (e->password)
-		(void)fprintf(out, ", password: '***'");
+		address(e->url, out);
+	member(out, "user", e->user);
+	member(out, "password", e->password ? "'***'" : NULL);
+	member(out, "database", e->database);
+	member(out, "ca_file", e->ca_file);
+	member(out, "kill_user", e->kill_user);
+	member(out, "kill_password", e->kill_password ? "'***'" : NULL);
+	member(out, "library", e->library);
+	if (e->memory_mb)
+		(void)fprintf(out, ", memory_mb: %u", e->memory_mb);
+	for (size_t i = 0; i < e->file_count; i++)
+		(void)fprintf(out, "%s%s: %s%s", i ? ", " : ", files: {", e->files[i].name,
+		    e->files[i].path, i + 1 < e->file_count ? "" : "}");
 	(void)fprintf(out, ", price_cpu_s: %g, price_gb_read: %g, start_up_s: %g}\n",
 	    e->price_cpu_s, e->price_gb_read, e->start_up_s);
+}
+
+static const char *
+governed(const struct registry_policy *p)
+{
+	return !p->masks ? "filtered" : !p->filter ? "masked" : "filtered and masked";
 }
 
 static void
@@ -80,8 +133,19 @@ table(const struct registry *r, const struct registry_table *t, FILE *out)
 	}
 	(void)fprintf(out, "}");
 	for (size_t i = 0; i < t->policy_count; i++)
-		(void)fprintf(out, ", %s for %s", t->policies[i].masks ? "masked" : "filtered",
-		    t->policies[i].role);
+		(void)fprintf(
+		    out, ", %s for %s", governed(&t->policies[i]), t->policies[i].role);
+	(void)fprintf(out, "}\n");
+}
+
+static void
+role(const struct registry_role *role, FILE *out)
+{
+	(void)fprintf(out, "  %s: {write: %s, ddl: %s, require_where: %s", role->name,
+	    role->write ? "true" : "false", role->ddl ? "true" : "false",
+	    role->require_where ? "true" : "false");
+	names(out, ", tables: [", role->tables, role->table_count);
+	names(out, ", functions: [", role->functions, role->function_count);
 	(void)fprintf(out, "}\n");
 }
 
@@ -102,9 +166,5 @@ router_print(const struct registry *r, FILE *out)
 		table(r, &r->tables[i], out);
 	(void)fprintf(out, "roles:\n");
 	for (size_t i = 0; i < r->role_count; i++)
-		(void)fprintf(out,
-		    "  %s: {write: %s, ddl: %s, require_where: %s, tables: %zu}\n",
-		    r->roles[i].name, r->roles[i].write ? "true" : "false",
-		    r->roles[i].ddl ? "true" : "false",
-		    r->roles[i].require_where ? "true" : "false", r->roles[i].table_count);
+		role(&r->roles[i], out);
 }

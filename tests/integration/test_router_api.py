@@ -436,6 +436,37 @@ def test_the_program_checks_prints_and_refuses(router, tmp_path):
         assert done.returncode == 2 and words in done.stderr and "bad.yaml:" in done.stderr, done
 
 
+def test_the_whole_configuration_is_shown_without_its_secrets(tmp_path):
+    registry = {
+        "server": {"anonymous": "reader", "token_wait": "3s",
+                   "check": {"write": "INSERT INTO t VALUES (1) RETURNING id", "read": "SELECT max(id) FROM t", "engine": "clickhouse"}},
+        "engines": {
+            "postgres": {"kind": "postgres", "url": "postgresql://jane:SECRET1@db:5433/app"},
+            "clickhouse": {"kind": "clickhouse", "url": "https://ch:8443", "ca_file": "/etc/ca.pem", "user": "asker", "password": "SECRET2",
+                           "kill_user": "killer", "kill_password": "SECRET3"},
+            "redis": {"kind": "redis", "url": "redis://:SECRET4@cache:6379/1"},
+            "duckdb": {"kind": "duckdb", "library": "/opt/libduckdb.so", "memory_mb": 256, "files": {"rev": "/data/rev.parquet"}}},
+        "tables": {"t": {"columns": {"id": "bigint", "ssn": "text"}, "key": "id", "engines": {"postgres": "public.t", "clickhouse": "x.t"},
+                         "replicas": "clickhouse", "policies": {"reader": {"filter": "id > 0", "masks": {"ssn": "'***'"}}}}},
+        "roles": {"reader": {"tables": "t", "functions": "nextval"}}}
+    path = tmp_path / "router.yaml"
+
+    def shown():
+        path.write_text(json.dumps(registry, indent=1))
+        done = subprocess.run([BIN / "sluice-router", "--pipeline", path, "--print-config"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "SECRET" not in done.stdout
+        return done.stdout
+    said = shown()
+    for words in ("postgresql://jane:***@db:5433/app", "redis://:***@cache:6379/1", "/etc/ca.pem", "killer", "kill_password: '***'",
+                  "/opt/libduckdb.so", "256", "rev: /data/rev.parquet", "INSERT INTO t", "SELECT max(id)", "token_wait: 3000ms",
+                  "filtered and masked for reader", "tables: [t]", "functions: [nextval]"):
+        assert words in said, f"{words} is not in {said}"
+    for url in ("host=db user=jane password=SECRET1", "host=db password = 'SECRET1 SECRET1'", "postgresql://db/app?password=SECRET1"):
+        registry["engines"]["postgres"]["url"] = url
+        assert "url: '***'" in shown()
+
+
 def test_sluicectl_query(router):
     env = {**os.environ, "SLUICE_ROUTER": router.url, "SLUICE_KEY": router.keys["alice"]}
 
