@@ -17,7 +17,8 @@ enum {
 	BATCH_BYTES = 4 << 20,
 	EARLIER_MS = 3600000,
 	LINE = 1000,
-	SIZE_MAX_DEFAULT = 1000000
+	SIZE_MAX_DEFAULT = 1000000,
+	SOURCE_SIZE = 400
 };
 
 /* What an earlier call sent and did not look after to the end. */
@@ -45,11 +46,12 @@ struct replay {
 	int64_t oldest_ms; /* of the chosen letters */
 	int64_t *from;     /* of enrich: where their keys' newer records can lie */
 	size_t chosen, mended;
+	struct verify_table *done; /* what was refused and has been sent again, by its place */
 
 	struct dlq_answer *batch[BATCH];
 	struct letter_note_out notes[BATCH];
 	struct kafka_out outs[2 * BATCH];
-	size_t count, bytes;
+	size_t count, out_count, bytes;
 };
 
 static void say(const struct replay *r, const char *fmt, ...) PRINTF(2, 3);
@@ -210,12 +212,47 @@ replay_close(struct replay *r)
 	dlq_last_close(&r->last);
 	letters_close(&r->letters);
 	kafka_txn_close(r->txn);
+	verify_table_free(r->done);
 	unsettled_free(r);
 	free(r->touched);
 	free(r->from);
 }
 
 /* --- choosing --- */
+
+/* A worker that was set back refuses the same again, and writes a second letter of it. A topic
+ * that was made again has other versions, or generations, at the same places. */
+static struct slice
+source_of(const struct letter *letter, char *text, size_t size)
+{
+	struct slice version = { 0 };
+
+	for (size_t i = 0; i < letter->header_count; i++)
+		if (slice_eq(letter->headers[i].name, SLICE("sluice.version")))
+			version = letter->headers[i].value;
+	(void)snprintf(text, size, "%.*s/%" PRId32 "/%" PRId64 "/%" PRId64 "/%.*s",
+	    SLICE_ARG(letter->topic), letter->from_partition, letter->from_offset,
+	    letter->generation, SLICE_ARG(version));
+	return slice_str(text);
+}
+
+static enum fate
+done_add(struct replay *r, const struct letter *letter, struct err *err)
+{
+	char text[SOURCE_SIZE];
+
+	if (verify_table_get(r->done, source_of(letter, text, sizeof text)))
+		return FATE_DONE;
+	return err_set(err, FATE_HALT, "more than %d letters were sent again", VERIFY_KEYS_MAX);
+}
+
+static bool
+is_done(struct replay *r, const struct letter *letter)
+{
+	char text[SOURCE_SIZE];
+
+	return verify_table_find(r->done, source_of(letter, text, sizeof text)) != NULL;
+}
 
 static enum fate
 choose(void *ctx, struct kafka_message *message, const struct letter *letter,
@@ -224,6 +261,10 @@ choose(void *ctx, struct kafka_message *message, const struct letter *letter,
 	struct replay *r = ctx;
 
 	(void)message;
+	if (!slice_eq(letter->worker, slice_str(r->options->select.worker)))
+		return FATE_DONE;
+	if (answered_ms >= 0 && done_add(r, letter, err) != FATE_DONE)
+		return FATE_HALT;
 	if (!dlq_selects(&r->options->select, letter))
 		return FATE_DONE;
 	if (answered_ms >= 0) {
@@ -257,7 +298,10 @@ places_find(struct replay *r, struct err *err)
 static int64_t
 out_from(const struct replay *r, const struct letter *letter)
 {
-	return r->answers.of_enrich ? r->from[letter->from_partition] : letter->from_offset;
+	return r->answers.of_enrich &&
+		       (size_t)letter->from_partition < dlq_last_partitions(&r->last)
+		   ? r->from[letter->from_partition]
+		   : letter->from_offset;
 }
 
 static enum fate
@@ -266,42 +310,56 @@ batch_send(struct replay *r, struct err *err)
 	enum fate fate = FATE_DONE;
 
 	if (r->count && r->txn)
-		fate = resend_commit(r->txn, r->outs, 2 * r->count, err);
+		fate = resend_commit(r->txn, r->outs, r->out_count, err);
 	for (size_t i = 0; i < r->count; i++) {
 		if (fate == FATE_DONE)
 			r->touched[r->batch[i]->letter.partition] = true;
 		dlq_answer_finish(r->batch[i]);
 		free(r->batch[i]);
 	}
-	if (fate == FATE_DONE)
-		r->counts.sent += r->count;
-	r->count = r->bytes = 0;
+	if (fate == FATE_DONE) {
+		r->counts.sent += r->out_count - r->count; /* a note each, and the records */
+		r->counts.known += 2 * r->count - r->out_count;
+	}
+	r->count = r->out_count = r->bytes = 0;
 	return fate;
 }
 
+/* The record of a letter goes into the transaction. */
 static enum fate
-batch_add(struct replay *r, struct dlq_answer *answer, struct err *err)
+record_add(struct replay *r, const struct dlq_answer *answer, struct err *err)
 {
 	const struct letter *letter = &answer->letter;
 	const struct kafka_out *out = &answer->resend.out;
-	struct letter_note note = { .partition = letter->partition,
-		.letter = letter->offset,
-		.key = out->key,
-		.out_partition = out->partition,
-		.out_from = out_from(r, letter) };
-	enum fate fate = FATE_DONE;
+	enum fate fate = done_add(r, letter, err);
 
-	if (r->answers.of_enrich && r->txn)
-		fate = dlq_last_watch(&r->last, out->key, out->partition, note.out_from, err);
+	if (fate == FATE_DONE && r->answers.of_enrich && r->txn)
+		fate = dlq_last_watch(
+		    &r->last, out->key, out->partition, out_from(r, letter), err);
 	if (!r->txn)
 		say(r, "%s %" PRId32 ":%" PRId64 " would be sent to %s/%" PRId32 ": %.*s%s",
 		    r->pipeline->dlq_topic, letter->partition, letter->offset, out->topic,
 		    out->partition, SLICE_ARG(out->key), out->value.p ? "" : " (a delete)");
-	letter_note_fill(&r->notes[r->count], r->pipeline->dlq_topic, &note);
-	r->outs[2 * r->count] = *out;
-	r->outs[2 * r->count + 1] = r->notes[r->count].out;
-	r->batch[r->count++] = answer;
+	r->outs[r->out_count++] = *out;
 	r->bytes += kafka_out_size(out);
+	return fate;
+}
+
+/* Without the record, too, the letter is answered: another letter's record is its own. */
+static enum fate
+batch_add(struct replay *r, struct dlq_answer *answer, bool sends, struct err *err)
+{
+	const struct letter *letter = &answer->letter;
+	struct letter_note note = { .partition = letter->partition,
+		.letter = letter->offset,
+		.key = sends ? answer->resend.out.key : (struct slice){ 0 },
+		.out_partition = letter->from_partition,
+		.out_from = out_from(r, letter) };
+	enum fate fate = sends ? record_add(r, answer, err) : FATE_DONE;
+
+	letter_note_fill(&r->notes[r->count], r->pipeline->dlq_topic, &note);
+	r->outs[r->out_count++] = r->notes[r->count].out;
+	r->batch[r->count++] = answer;
 	return fate;
 }
 
@@ -311,8 +369,8 @@ answer_letter(void *ctx, struct kafka_message *message, const struct letter *let
 {
 	struct replay *r = ctx;
 	struct dlq_answer *answer;
-	bool sends = false;
-	enum fate fate;
+	bool sends = false, done;
+	enum fate fate = FATE_DONE;
 
 	if (answered_ms >= 0 || !dlq_selects(&r->options->select, letter))
 		return FATE_DONE;
@@ -321,9 +379,11 @@ answer_letter(void *ctx, struct kafka_message *message, const struct letter *let
 	answer->letter = *letter;
 	answer->message = *message;
 	message->handle = NULL;
-	fate = dlq_answer(&r->answers, answer, &sends, err);
-	if (fate == FATE_DONE && sends) {
-		fate = batch_add(r, answer, err);
+	done = is_done(r, letter);
+	if (!done)
+		fate = dlq_answer(&r->answers, answer, &sends, err);
+	if (fate == FATE_DONE && (sends || done)) {
+		fate = batch_add(r, answer, sends, err);
 		if (fate == FATE_DONE && (r->count == BATCH || r->bytes >= BATCH_BYTES))
 			fate = batch_send(r, err);
 		return fate;
@@ -431,6 +491,7 @@ dlq_replay(const struct pipeline *pipeline, const struct dlq_options *options,
 	r->pipeline = pipeline;
 	r->options = options;
 	r->oldest_ms = INT64_MAX;
+	r->done = verify_table_new();
 	fate = run(r, err);
 	*ret_counts = r->counts;
 	replay_close(r);

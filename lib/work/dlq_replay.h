@@ -9,9 +9,10 @@
  *
  * The records and the notes of their letters (letter.h) are one transaction, under a
  * transactional id that one call at a time holds, and the notes are read after it is held:
- * a call that died and is made again sends nothing twice. What still cannot be sent stays a
- * letter, with a sentence why; what a sink refuses again becomes a new letter. Behind an old
- * record its key's newest is put (dlq_last.h). A mirror's letters are refused: the topic
+ * a call that died and is made again sends nothing twice, nor does a second letter of the
+ * same message, which a worker writes when its position was reset. What still cannot be sent
+ * stays a letter, with a sentence why; what a sink refuses again becomes a new letter. Behind
+ * an old record its key's newest is put (dlq_last.h). A mirror's letters are refused: the topic
  * that they would go to is Debezium's. */
 #ifndef WORK_DLQ_REPLAY_H
 #define WORK_DLQ_REPLAY_H

@@ -378,12 +378,14 @@ def test_what_cannot_be_sent_stays_and_says_why(hooks):  # noqa: F811
     known = next(r for r in read(pipeline.dlq) if r[0] == {"id": 0})
     own = {k: v for k, v in known[2].items() if k.startswith("sluice.") and not k.startswith("sluice.dlq")}
     errors = {k: v for k, v in known[2].items() if k not in own}
-    for key, headers in (
+    for n, (key, headers) in enumerate((
             (7, {**errors, "sluice.dlq.omitted": "value of 5 bytes"}), (7, {**own, **errors, "__connect.errors.topic": "other"}),
             (7, errors), (7, {**own, **errors, "__connect.errors.partition": "9"}),
-            (8, {**own, **errors})):  # no record of 8 is in the topic: compaction forgot it, and the delete
-        producer.produce(pipeline.dlq, b'{"id":1}', key=json.dumps({"id": key}), partition=0, headers=headers)
-    producer.produce(pipeline.dlq, b"{" + b" " * 1020000 + b"}", key=json.dumps({"id": 0}), partition=0, headers={**own, **errors})
+            (8, {**own, **errors}))):  # no record of 8 is in the topic: compaction forgot it, and the delete
+        producer.produce(pipeline.dlq, b'{"id":1}', key=json.dumps({"id": key}), partition=0,
+                         headers={**headers, "__connect.errors.offset": str(100 + n)})
+    producer.produce(pipeline.dlq, b"{" + b" " * 1020000 + b"}", key=json.dumps({"id": 0}), partition=0,
+                     headers={**own, **errors, "__connect.errors.offset": "200"})
     assert producer.flush(20) == 0
     code, lines = dlq(pipeline, "replay", "http", "--all", "--dry-run")
     assert code == 1 and lines[-1].startswith("2 of 8 dead letters of http would be sent again") and "6 stay" in lines[-1], lines
@@ -458,8 +460,18 @@ def test_a_table_that_gets_every_change_gets_each_once(stack, tmp_path):
         assert world.workers["clickhouse"].stop() == 0
         clickhouse().command(f"ALTER TABLE {world.schema}.rows MODIFY COLUMN kind Int32")
         world.workers["clickhouse"].start()
+        # a second letter of the same record, and a third: as after a reset
+        third = next(letter for letter in open_letters(world) if letter["key"] == '{"id":3}')
+        _, _, headers, _, _, value = next(r for r in world.records(world.dlq) if r[0] == {"id": 3})
+        events.producer.produce(world.dlq, value, key=third["key"], partition=0, headers=headers)
+        assert events.producer.flush(20) == 0 and len(open_letters(world)) == 3
         code, lines = dlq(world, "replay", "clickhouse", "--all")
-        assert code == 0 and lines[-1].endswith("0 stay, 1 newer record put behind them again"), lines
+        assert code == 0 and lines[-1].startswith("2 of 3 ") and lines[-1].endswith(
+            "0 stay, 1 were sent before, 1 newer record put behind them again"), lines
+        events.producer.produce(world.dlq, value, key=third["key"], partition=0, headers=headers)
+        assert events.producer.flush(20) == 0 and len(open_letters(world)) == 1
+        code, lines = dlq(world, "replay", "clickhouse", "--all")
+        assert code == 0 and lines[-1].startswith("0 of 1 ") and open_letters(world) == [], lines
         key, _, headers, _, _, value = next(r for r in world.records() if r[0] == {"id": 4})
         events.producer.produce(world.enriched, value, key=json.dumps(key), partition=0,
                                 headers={**headers, "sluice.replay": "1", "sluice.replay.worker": "http"})
