@@ -2,6 +2,7 @@
 """What people deploy: the compose file, the systemd units, make install."""
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import time
@@ -30,6 +31,17 @@ def test_compose_names_ports_and_images():
         assert name in ("init", "event-generator") or "healthcheck" in service, name
         if service["image"].startswith("sluice:"):
             assert service["user"] == "10001"
+
+
+def test_the_image_holds_what_the_router_opens():
+    """Without the library or the file its DuckDB engine is out."""
+    environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["router"]["environment"]
+    image = (ROOT / "cmd/deploy/docker/Dockerfile").read_text()
+    folder, library = os.path.split(environment["SLUICE_DUCKDB"])
+    assert f"cd /out{folder}" in image and f"package/{library}" in image
+    assert f"rev.py /out{environment['SLUICE_REV']}" in image
+    assert re.search(r"^duckdb=\S+@[\d.]+", (ROOT / "tests/stack/install.sh").read_text(), re.M)
+    assert re.search(r"^duckdb==[\d.]+$", (ROOT / "tests/requirements.txt").read_text(), re.M)
 
 
 def test_units_verify_on_an_install(tmp_path):
