@@ -119,7 +119,7 @@ check: all unit golden lint ## unit, golden and lint: seconds, no servers
 test: install-deps ## everything: check, then real servers and independent clients
 	@$(MAKE) --no-print-directory check stack
 	@tests/run
-test-lake: install-deps ## the Trino driver, joins and the router's SQL on a real Trino 476 (fetches 821 MB once)
+test-lake: install-deps ## the Trino driver, joins, attacks and the router's SQL on a real Trino 476 (fetches 821 MB once)
 	@$(MAKE) --no-print-directory all stack $(OUT)/tests/golden/engine_ask $(OUT)/tests/golden/route
 	@tests/stack/lake fetch
 	@SLUICE_TEST_SERVICES=postgres tests/run tests/lake
