@@ -348,7 +348,7 @@ engine_ask(struct engine *engine, const struct engine_ask *ask, struct engine_qu
 {
 	bool room = engine->under_way < engine->options.pool_max && !engine->line, trial;
 	struct engine_query *q;
-	struct err why;
+	struct err why = { 0 };
 	enum fate fate = FATE_DONE;
 
 	must(!engine->closing);

@@ -59,6 +59,16 @@ registry_kind(enum engine_kind kind)
 	return kinds[kind];
 }
 
+/* It stands in headers, metrics and JSON as it is. */
+static bool
+is_engine_name(const char *name)
+{
+	size_t len =
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return len > 0 && len < 64 && !name[len];
+}
+
 static enum fate
 read_engine(struct registry *r, struct yaml_node *map, const char *name, struct err *err)
 {
@@ -67,6 +77,9 @@ read_engine(struct registry *r, struct yaml_node *map, const char *name, struct 
 	int64_t version = 0;
 	int kind = ENGINE_POSTGRES;
 
+	if (!is_engine_name(name))
+		return yaml_error(
+		    map, err, "an engine's name is of letters, digits, - and _, 63 at most");
 	*e = (struct registry_engine){ .name = name };
 	TRY(yaml_choice(map, "kind", YAML_REQUIRED, kinds, &kind, err));
 	e->kind = (enum engine_kind)kind;

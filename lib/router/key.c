@@ -95,6 +95,27 @@ take(struct router_keys *keys, const struct line *lines, size_t count)
 	keys->count = count;
 }
 
+static int
+by_digest(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	return memcmp(x->digest.bytes, y->digest.bytes, DIGEST_LEN);
+}
+
+/* One key is one caller, else who it is would depend on the order in the file. */
+static enum fate
+check_apart(struct yaml_node *map, struct line *lines, size_t count, struct err *err)
+{
+	qsort(lines, count, sizeof *lines, by_digest);
+	for (size_t i = 1; i < count; i++) {
+		if (by_digest(&lines[i - 1], &lines[i]) == 0)
+			return yaml_error(map, err, "%s and %s have the same hash",
+			    lines[i - 1].name, lines[i].name);
+	}
+	return FATE_DONE;
+}
+
 static enum fate
 read_keys(struct router_keys *keys, struct yaml *yaml, struct err *err)
 {
@@ -112,6 +133,8 @@ read_keys(struct router_keys *keys, struct yaml *yaml, struct err *err)
 		if (fate == FATE_DONE)
 			fate = read_line(keys->registry, key, map->keys[i], &lines[i], err);
 	}
+	if (fate == FATE_DONE && map)
+		fate = check_apart(map, lines, map->count, err);
 	if (fate == FATE_DONE)
 		fate = yaml_check_all_read(root, err);
 	if (fate == FATE_DONE)

@@ -78,8 +78,8 @@ print_string(struct buf *out, struct slice raw)
 static enum fate
 print_float(struct buf *out, bool wide, struct slice text, struct err *err)
 {
-	double d;
-	float f;
+	double d = 0;
+	float f = 0;
 	enum fate fate = wide ? float8_parse(text, &d, err) : float4_parse(text, &f, err);
 
 	if (fate == FATE_DONE && wide)

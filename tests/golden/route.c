@@ -23,7 +23,7 @@ wires_of(const struct registry *registry, const struct plan *plan)
 	json_t *wires = json_object();
 
 	for (size_t e = 0; e < registry->engine_count; e++) {
-		const struct plan_column *columns;
+		const struct plan_column *columns = NULL;
 		json_t *oids = json_array();
 		size_t count = 0;
 

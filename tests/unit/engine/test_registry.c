@@ -18,6 +18,8 @@ static const struct {
 	const char *text, *what;
 } bad[] = {
 	{ "engines:\n  x: {kind: oracle}\n", "r.yaml:2:" },
+	{ "engines:\n  \"p\\\"g\": {kind: postgres}\n", "an engine's name is of" },
+	{ "engines:\n  \"\": {kind: postgres}\n", "an engine's name is of" },
 	{ "engines:\n  a: {kind: postgres}\n  b: {kind: postgres}\n",
 	    "a second engine of kind postgres" },
 	{ ENGINES "tables:\n  t: {columns: {id: bigint}, engines: {mars: t}}\n" ROLES,

@@ -142,7 +142,7 @@ test_statements(void **state)
 	static struct pg_statements all;
 	char evicted[12], sql[32], first[12];
 	struct pg_column column = { .name = "n" };
-	struct pg_statement *one;
+	struct pg_statement *one = NULL;
 
 	(void)state;
 	for (int i = 0; i < 3 * PG_STATEMENTS_MAX; i++) {

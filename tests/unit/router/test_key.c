@@ -81,6 +81,33 @@ find(const char *scheme, const char *key, size_t len, struct principal **ret)
 	return router_keys_find(keys, slice_str(header), ret);
 }
 
+/* A file that is none leaves the keys as they were. */
+static void
+one_key_has_one_name(void **state)
+{
+	struct principal *who = NULL;
+	struct err err;
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest digest = digest_of(slice_str(texts[3]));
+	FILE *out;
+
+	(void)state;
+	write_keys(0, KEYS);
+	out = fopen(file, "a");
+	assert_non_null(out);
+	digest_hex(&digest, hex);
+	fprintf(out, "  other: {hash: \"%s\", role: reader}\n", hex);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(router_keys_again(keys, &err), FATE_HALT);
+	assert_non_null(strstr(err.what, "the same hash"));
+	assert_non_null(strstr(err.what, "k3"));
+	assert_non_null(strstr(err.what, "other"));
+	assert_int_equal(find("Bearer ", texts[3], KEY_TEXT_LEN, &who), CALLER_KNOWN);
+	assert_string_equal(who->name, "k3");
+	write_keys(0, KEYS);
+	assert_int_equal(router_keys_again(keys, &err), FATE_DONE);
+}
+
 /* Whatever the bytes in which they differ are: the first, the last, one bit. */
 static void
 digests_are_one_by_every_bit(void **state)
@@ -167,6 +194,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_one_by_every_bit),
+		cmocka_unit_test(one_key_has_one_name),
 		cmocka_unit_test(a_key_is_known_whole_or_not_at_all),
 		cmocka_unit_test(what_is_no_key_is_a_wrong_one),
 		cmocka_unit_test(a_key_that_was_taken_away_is_wrong),
