@@ -300,7 +300,8 @@ scope_param_around(struct resolver *r, struct ast_expr *e)
 	case AST_NULLIF: pair(r, e->args[0], e->args[1]); return;
 	case AST_BETWEEN:
 		pair(r, e->args[0], e->args[1]);
-		pair(r, e->args[0], e->args[2]);
+		if (!is_open(e->args[0])) /* of two that are open, Postgres makes text */
+			pair(r, e->args[0], e->args[2]);
 		return;
 	case AST_IN: in_list(r, e); return;
 	case AST_LIKE:
