@@ -30,6 +30,41 @@ same_class(const struct ast_expr *a, const struct ast_expr *b)
 	return x == y;
 }
 
+static bool
+is_null(const struct ast_expr *e)
+{
+	return e->kind == AST_NULL || (e->kind == AST_CAST && is_null(e->args[0]));
+}
+
+/* ClickHouse folds what is compared with a NULL as a condition, where false is as good: under
+ * NOT and CASE that shows. */
+static void
+clickhouse_side(
+    struct emitter *em, const struct ast_expr *e, const struct ast_expr *to, bool equality)
+{
+	const struct ast_expr *param = param_of(e);
+	bool held = equality && to->type.kind == TYPE_NUMERIC && to->kind > AST_PARAM;
+
+	if (is_null(e))
+		cannot(em, e->location, "a comparison with NULL");
+	else if (held && e->kind >= AST_INT && e->kind <= AST_STRING &&
+		 !dialect_holds(to->type, e->name))
+		cannot(em, e->location, "a number of so many digits");
+	else if (param)
+		emit_param(em, param, held ? NEED_EQUAL : NEED_SIDE, to);
+	else
+		emit_as(em, e, to);
+}
+
+static void
+side(struct emitter *em, const struct ast_expr *e, const struct ast_expr *to, bool equality)
+{
+	if (is(em, DIALECT_CLICKHOUSE))
+		clickhouse_side(em, e, to, equality);
+	else
+		emit_as(em, e, to);
+}
+
 void
 emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
     const struct ast_expr *b, long location)
@@ -48,9 +83,9 @@ emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
 			must_order(em, typed);
 	}
 	buf_byte(em->out, '(');
-	emit_as(em, a, b);
+	side(em, a, b, equality);
 	buf_printf(em->out, " %s ", op);
-	emit_as(em, b, a);
+	side(em, b, a, equality);
 	buf_byte(em->out, ')');
 }
 
@@ -450,9 +485,17 @@ emit_node(struct emitter *em, const struct ast_expr *e)
 	case AST_STRING: emit_literal(em, e, e->type); return;
 	case AST_COLUMN: column(em, e); return;
 	case AST_OP: emit_operator(em, e); return;
-	case AST_AND: joined(em, e, " AND "); return;
-	case AST_OR: joined(em, e, " OR "); return;
+	case AST_AND:
+	case AST_OR:
 	case AST_NOT:
+		for (size_t i = 0; i < e->argc && is(em, DIALECT_CLICKHOUSE); i++) {
+			if (is_null(e->args[i]))
+				cannot(em, e->location, "NULL as a truth");
+		}
+		if (e->kind != AST_NOT) {
+			joined(em, e, e->kind == AST_AND ? " AND " : " OR ");
+			return;
+		}
 		buf_cstr(em->out, "(NOT ");
 		emit_expr(em, e->args[0]);
 		buf_byte(em->out, ')');

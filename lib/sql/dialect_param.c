@@ -83,8 +83,12 @@ static void
 integer(struct emitter *em, const struct dialect_hole *hole, int64_t i)
 {
 	bool wide = hole->type.kind == TYPE_INT8, four = hole->type.kind == TYPE_INT4;
+	char digits[24];
 
-	if (hole->need == NEED_DIVISOR && (i == 0 || i == -1))
+	(void)snprintf(digits, sizeof digits, "%lld", (long long)i);
+	if (hole->need == NEED_EQUAL && !dialect_holds(hole->like, digits))
+		cannot(em, -1, "a number of so many digits");
+	else if (hole->need == NEED_DIVISOR && (i == 0 || i == -1))
 		cannot(em, -1, "%lld as a divisor", (long long)i);
 	else if (i < 0 && (hole->need == NEED_COUNT || hole->need == NEED_PLACE))
 		cannot(em, -1, "a count or place below 0");
@@ -105,22 +109,48 @@ integer(struct emitter *em, const struct dialect_hole *hole, int64_t i)
 			   : "SMALLINT");
 }
 
+struct size {
+	int whole, scale; /* digits before the point and behind it */
+};
+
+static struct size
+size_of(const char *number)
+{
+	const char *point = strchr(number, '.');
+	int scale = point ? (int)strlen(point + 1) : 0;
+
+	return (struct size){
+		.whole = (int)strlen(number) - (*number == '-') - (point ? scale + 1 : 0),
+		.scale = scale,
+	};
+}
+
+static struct size
+size_of_type(struct pgtype type)
+{
+	int scale = (type.typmod - 4) & 0xffff;
+
+	return (struct size){ .whole = ((type.typmod - 4) >> 16) - scale, .scale = scale };
+}
+
 /* Engines compare two numerics at the larger scale, in 38 digits. */
 static bool
 comparable(const char *number, struct pgtype like)
 {
-	const char *point = strchr(number, '.');
-	int scale = point ? (int)strlen(point + 1) : 0;
-	int whole = (int)strlen(number) - (*number == '-') - (point ? scale + 1 : 0);
-	int like_scale, like_whole;
+	struct size n = size_of(number), l = size_of_type(like);
 
-	if (like.typmod < 0)
-		return true;
-	like_scale = (like.typmod - 4) & 0xffff;
-	like_whole = ((like.typmod - 4) >> 16) - like_scale;
-	return (whole > like_whole ? whole : like_whole) +
-		   (scale > like_scale ? scale : like_scale) <=
-	       PRECISION_MAX;
+	return like.typmod < 0 || (n.whole > l.whole ? n.whole : l.whole) +
+					  (n.scale > l.scale ? n.scale : l.scale) <=
+				      PRECISION_MAX;
+}
+
+bool
+dialect_holds(struct pgtype type, const char *number)
+{
+	struct size n = size_of(number), t = size_of_type(type);
+
+	return type.typmod < 0 || (n.whole <= t.whole + (*number == '0') &&
+				      n.scale <= t.scale && !strpbrk(number, "eE"));
 }
 
 /* The value as the literal that says it: digits, or what is between quotes. */
@@ -160,7 +190,9 @@ value(struct emitter *em, const struct dialect_hole *hole, const struct value *v
 		cannot(em, -1, "a text of more than a line");
 	else if (hole->need == NEED_LINE)
 		buf_slice(em->out, buf_view(&text));
-	else if (e.kind == AST_DECIMAL && !comparable(e.name, hole->like))
+	else if (e.kind == AST_DECIMAL &&
+		 (!comparable(e.name, hole->like) ||
+		     (hole->need == NEED_EQUAL && !dialect_holds(hole->like, e.name))))
 		cannot(em, -1, "a number of so many digits");
 	else
 		emit_literal(em, &e, hole->type);
@@ -173,7 +205,8 @@ fill(struct emitter *em, const struct dialect_hole *hole, struct slice param,
 {
 	struct value v;
 
-	if (!param.p && hole->need == NEED_VALUE)
+	if (!param.p && hole->need == NEED_VALUE &&
+	    !(is(em, DIALECT_CLICKHOUSE) && hole->type.kind == TYPE_BOOL))
 		no_value(em, hole->type);
 	else if (!param.p)
 		cannot(em, -1, "NULL here");

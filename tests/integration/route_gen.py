@@ -147,7 +147,8 @@ class Gen:
         kinds = ["int", "text", "num", "bool", "date", "ts", "tz", "uuid", "ctext"] + ([] if distinct else ["float"])
         outs = [self.scalar(r.choice(kinds)) for _ in range(r.randint(1, 4))]
         ordered = not distinct and r.random() < 0.4
-        if ordered:
+        if ordered:  # named, lest Postgres names one `id` (ELSE id::text), which ORDER BY would mean then
+            outs = [f"{out} AS o{i}" if "id" in out and out != "id" else out for i, out in enumerate(outs)]
             outs.append(r.choice(["a", "c", "d", "n", "b", "ts", "ok"]))
         sql = f"SELECT {'DISTINCT ' if distinct else ''}{', '.join(outs)} FROM {self.source(depth)}"
         if r.random() < 0.7:

@@ -26,7 +26,7 @@ ROUTE = ROOT / os.environ.get("SLUICE_ROUTE", "build/gcc/tests/golden/route")
 SEED = int(os.environ.get("SLUICE_ROUTER_SEED", random.SystemRandom().randrange(1 << 32)))
 QUERIES = int(os.environ.get("SLUICE_ROUTER_QUERIES", 2_000))
 ROWS = 240
-OVERFLOW, ZERO = "22003", "22012"
+OVERFLOW, ZERO, GROUPING = "22003", "22012", "42803"
 BOOL, FLOAT8, TIMESTAMP, TIMESTAMPTZ = 16, 701, 1114, 1184
 
 CASES = [  # answered alike since they were found to differ, or worth a look each time
@@ -250,6 +250,9 @@ def test_a_filter_that_hides_nothing_changes_nothing(both):
         got, trouble, _ = both.ask_postgres(emitted, params)
         rewritten += 1
         if trouble in (OVERFLOW, ZERO):
+            continue
+        if trouble == GROUPING:  # a column that hangs on a grouped key: a filtered table has no key
+            assert " GROUP BY " in sql
             continue
         assert state == trouble, f"{sql} {params}\n{emitted}\n{state} {trouble}"
         if state is None and not ordered:

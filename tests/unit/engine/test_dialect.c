@@ -35,9 +35,16 @@ static const struct {
 	    "SELECT accurateCast(toInt64(t1.\"score\") + toInt64(toInt32(1)), "
 	    "'Nullable(Int32)') AS c1, intDiv(t1.\"score\", toInt32(2)) AS c2 FROM "
 	    "\"thm\".\"users_current\" AS t1" },
-	{ "clickhouse", "SELECT id FROM users WHERE score NOT IN (1, NULL) LIMIT 5 OFFSET 2",
+	{ "clickhouse", "SELECT id FROM users WHERE score NOT IN (1, 2) LIMIT 5 OFFSET 2",
 	    "SELECT t1.\"id\" AS c1 FROM \"thm\".\"users_current\" AS t1 WHERE "
-	    "((t1.\"score\" <> toInt32(1)) AND (t1.\"score\" <> NULL)) LIMIT 5 OFFSET 2" },
+	    "((t1.\"score\" <> toInt32(1)) AND (t1.\"score\" <> toInt32(2))) LIMIT 5 OFFSET "
+	    "2" },
+	{ "clickhouse", "SELECT id FROM users WHERE score NOT IN (1, NULL)",
+	    "!a comparison with NULL" },
+	{ "clickhouse", "SELECT id FROM users WHERE NOT (score = 1 AND NULL)",
+	    "!NULL as a truth" },
+	{ "clickhouse", "SELECT id FROM users WHERE amount IN (1.5, 2.5, 1.005)",
+	    "!a number of so many digits" },
 	{ "trino", "SELECT id FROM users LIMIT 5 OFFSET 2",
 	    "SELECT t1.\"id\" AS c1 FROM \"pg\".\"public\".\"users\" AS t1 OFFSET 2 LIMIT 5" },
 	{ "clickhouse", "SELECT name AS final, role AS name FROM users settings",

@@ -126,8 +126,10 @@ static const struct {
 	    "SELECT t1.\"id\" AS c1 FROM \"thm\".\"users_current\" AS t1 WHERE (t1.\"name\" = "
 	    "'x\\\\\\' UNION ALL SELECT ssn FROM users -- ')" },
 	{ "clickhouse", "SELECT id FROM users WHERE score = $1", { "NULL" },
-	    "SELECT t1.\"id\" AS c1 FROM \"thm\".\"users_current\" AS t1 WHERE (t1.\"score\" = "
-	    "CAST(NULL, 'Nullable(Int32)'))" },
+	    "!0A000 $1: NULL here" },
+	{ "clickhouse", "SELECT coalesce(score, $1) FROM users", { "NULL" },
+	    "SELECT coalesce(t1.\"score\", CAST(NULL, 'Nullable(Int32)')) AS c1 FROM "
+	    "\"thm\".\"users_current\" AS t1" },
 	{ "trino", "SELECT id FROM users WHERE at = $1", { "NULL" },
 	    "SELECT t1.\"id\" AS c1 FROM \"pg\".\"public\".\"users\" AS t1 WHERE (t1.\"at\" = "
 	    "CAST(NULL AS TIMESTAMP(6) WITH TIME ZONE))" },
@@ -141,6 +143,13 @@ static const struct {
 	    "SELECT t1.\"id\" AS c1 FROM \"thm\".\"users_current\" AS t1 WHERE ((t1.\"amount\" "
 	    "> toDecimal128('-15.0', 1)) AND (ifNull(((t1.\"score\" = toInt32(1)) = true), "
 	    "(isNull((t1.\"score\" = toInt32(1))) AND isNull(true)))))" },
+	{ "clickhouse", "SELECT id FROM users WHERE amount = $1", { "-1.50" },
+	    "SELECT t1.\"id\" AS c1 FROM \"thm\".\"users_current\" AS t1 WHERE "
+	    "(t1.\"amount\" = toDecimal128('-1.50', 2))" },
+	{ "clickhouse", "SELECT id FROM users WHERE amount IN ($1, 1.5, 2.25)",
+	    { "10000000000000000" }, "!0A000 $1: a number of so many digits" },
+	{ "clickhouse", "SELECT id FROM users WHERE amount <> $1", { "1.005" },
+	    "!0A000 $1: a number of so many digits" },
 	{ "trino", "SELECT id FROM users WHERE amount > $1", { "-1.50" },
 	    "SELECT t1.\"id\" AS c1 FROM \"pg\".\"public\".\"users\" AS t1 WHERE "
 	    "(t1.\"amount\" > (-1.50))" },
