@@ -115,9 +115,9 @@ def test_parameters(router):
 def test_parameters_on_the_engine_that_fits(router):
     """$n is no reason for another engine; a value that an engine is not told exactly is."""
     count = "SELECT count(*) FROM users WHERE score > $1"
-    for value, want in ((5, 455), (" 5 ", 455), ("-1", 1000), (None, 0)):
+    for value, want, engine in ((5, 455, "clickhouse"), (" 5 ", 455, "clickhouse"), ("-1", 1000, "clickhouse"), (None, 0, "postgres")):
         body = router.ask(count, params=[value]).json()
-        assert (body["engine"], body["reason"], body["rows"]) == ("clickhouse", "AGG_NO_JOIN", [[want]]), body
+        assert (body["engine"], body["reason"], body["rows"]) == (engine, "AGG_NO_JOIN", [[want]]), body
     for sql, params in (("SELECT role, count(*) FROM users WHERE role IN ($1, $2) AND at >= $3 GROUP BY role ORDER BY role COLLATE \"C\"",
                          ["admin", "gu'\\est", "2026-01-01 02:00:00+02"]),
                         ("SELECT sum(amount), round(avg(amount), $3) FROM users WHERE amount BETWEEN $1 AND $2", ["12.5", 1.1e2, 3]),

@@ -214,14 +214,19 @@ def difference(both, sql, ordered, counts, params=()):
     return None if expected == got else f"{sql} {params}\n{emitted}\npostgres   {expected[:8]}\nclickhouse {got[:8]}"
 
 
+WITH_NULL = {  # ClickHouse is not asked: elsewhere in a statement it answers such conditions otherwise
+    "SELECT count(*) FROM facts WHERE a NOT IN (1, NULL)", "SELECT count(*) FROM facts WHERE NOT (a = 1 OR NULL)",
+    "SELECT a IS DISTINCT FROM NULL, a IS NOT DISTINCT FROM 1, ok IS NOT TRUE, ok IS UNKNOWN FROM facts"}
+
+
 @pytest.mark.parametrize("sql", CASES)
 def test_case(both, sql):
     counts = collections.Counter()
     assert difference(both, sql, "ORDER BY" in sql, counts) is None
-    assert counts["sent"] == 1 and not counts["excused"], counts
+    assert counts["sent"] == (sql not in WITH_NULL) and not counts["excused"], counts
 
 
-@pytest.mark.parametrize("sql", DROPPED)
+@pytest.mark.parametrize("sql", DROPPED + sorted(WITH_NULL))
 def test_dropped(both, sql):
     plan = both.plan(sql)
     assert plan["status"] == 200 and set(plan["sql"]) == {"postgres"}, plan
