@@ -30,7 +30,8 @@ names(FILE *out, const char *name, const char *const *list, size_t count)
 		    out, "%s%s%s", i ? ", " : name, list[i], i + 1 < count ? "" : "]");
 }
 
-/* An address may hold a password before its '@', and a connection string as a setting. */
+/* An address may hold a password before its '@', which libpq looks for up to a '/', and a
+ * connection string as a setting. */
 static void
 address(const char *url, FILE *out)
 {
@@ -41,7 +42,7 @@ address(const char *url, FILE *out)
 		return;
 	}
 	user = user ? user + 3 : url;
-	end = user + strcspn(user, "/?");
+	end = user + strcspn(user, "/");
 	end = memrchr(user, '@', (size_t)(end - user));
 	colon = end ? memchr(user, ':', (size_t)(end - user)) : NULL;
 	if (colon)

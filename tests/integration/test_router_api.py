@@ -465,6 +465,9 @@ def test_the_whole_configuration_is_shown_without_its_secrets(tmp_path):
     for url in ("host=db user=jane password=SECRET1", "host=db password = 'SECRET1 SECRET1'", "postgresql://db/app?password=SECRET1"):
         registry["engines"]["postgres"]["url"] = url
         assert "url: '***'" in shown()
+    registry["engines"]["postgres"]["url"] = "postgresql://jane:SEC?RET1@db/app"  # libpq looks for the '@' up to a '/'
+    said = shown()
+    assert "url: postgresql://jane:***@db/app" in said and "RET1" not in said
 
 
 def test_sluicectl_query(router):
