@@ -524,11 +524,11 @@ def test_every_answer_is_utf8(router):
 
 
 def test_sigterm_finishes_what_is_under_way(tmp_path):
-    world = RouterWorld(tmp_path, name="router_drain", engines=("postgres",)).make()
+    world = RouterWorld(tmp_path, name="router_drain", engines=("postgres",), server={"drain": "5m"}).make()
     try:
         world.start()
         answers = []
-        slow = "SELECT count(*) FROM users a, users b, users c WHERE c.id <= 120 AND a.score + b.score + c.score = -1"
+        slow = "SELECT count(*) FROM users a, users b, users c WHERE c.id <= 40 AND a.score + b.score + c.score = -1"
         asker = threading.Thread(target=lambda: answers.append(world.ask(slow, engine="postgres")))
         asker.start()
         wait_until("it runs", lambda: backends(world))
@@ -588,7 +588,7 @@ def test_sigterm_finishes_what_nobody_waits_for(tmp_path):
     world = RouterWorld(tmp_path, name="router_drain_kept", engines=("postgres",)).make()
     try:
         world.start()
-        slow = "SELECT count(*) FROM users a, users b, depts c WHERE a.score * b.score = -c.id"
+        slow = "SELECT count(*) FROM users a, users b, depts c WHERE a.score * b.score + c.id = -1"
         assert world.ask(slow, engine="postgres", wait_timeout="0s").status_code == 202
         wait_until("it runs", lambda: backends(world), every=0.01)
         assert not audit(world) and world.stop() == 0

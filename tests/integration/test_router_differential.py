@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from route_gen import COLUMNS, EDGES, Gen, rows, with_params
+from route_gen import COLUMNS, Gen, rows, with_params
 from route_world import types_differ
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -3,13 +3,13 @@
 and runs the driver on the server itself)."""
 import json
 import pathlib
-import subprocess
 import time
 
 import pytest
 
 from engine_asker import asker
 from trino_pages import Nobody, Replay, scenario
+from webhooks import self_signed
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/trino"
 
@@ -124,9 +124,8 @@ def nobody():
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-                    "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
-    (folder / "both").write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    self_signed(folder)
+    (folder / "both").write_text((folder / "cert.key").read_text() + (folder / "cert.pem").read_text())
     return folder / "both"
 
 

@@ -232,7 +232,7 @@ test_lingering(void **state)
 	struct loop *loop = fresh();
 	struct post p = { .loop = loop };
 	pthread_t thread;
-	int64_t began_us;
+	int64_t began_us, least_us = INT64_MAX;
 	struct timespec cpu, cpu_then;
 
 	(void)state;
@@ -252,13 +252,18 @@ test_lingering(void **state)
 	assert_true(
 	    (cpu_then.tv_sec - cpu.tv_sec) * 1000000000L + cpu_then.tv_nsec - cpu.tv_nsec <
 	    100000000L);
-	loop_post(loop, &p.note);
-	loop_run(loop, 0);
-	began_us = clock_mono_us();
-	loop_run(loop, 0); /* has events behind it, and is not to wait */
-	loop_run(loop, 0);
-	assert_int_equal(p.runs, 101);
-	assert_true(clock_mono_us() - began_us < 100000);
+	for (int i = 0; i < 20; i++) {
+		int64_t took_us;
+
+		loop_post(loop, &p.note);
+		loop_run(loop, 0);
+		began_us = clock_mono_us();
+		loop_run(loop, 0); /* has events behind it, and is not to wait */
+		took_us = clock_mono_us() - began_us;
+		least_us = took_us < least_us ? took_us : least_us;
+	}
+	assert_int_equal(p.runs, 120);
+	assert_true(least_us < 900);
 	loop_free(loop);
 }
 
