@@ -12,7 +12,7 @@ static struct metric rows[] = {
 	{ "sluice_router_requests_total", NULL, METRIC_COUNTER, "Requests that came whole.",
 	    0 },
 	{ "sluice_router_refused_total", NULL, METRIC_COUNTER,
-	    "Requests that were no clean HTTP, too large or too slow.", 0 },
+	    "Requests that were no clean HTTP, too large, too slow, or found no room.", 0 },
 	{ "sluice_router_turned_away_total", NULL, METRIC_COUNTER,
 	    "Connections beyond the limit.", 0 },
 	{ "sluice_router_left_early_total", NULL, METRIC_COUNTER,
