@@ -2,7 +2,9 @@
 /* aside.h -- one call that blocks, made on a thread of its own, its end told on the loop.
  *
  * For what is rare and has no other way: connecting (names, TLS, password hashes),
- * PQcancel. The job is handed to the thread and back; in between nobody else touches it.
+ * PQcancel; or for one call that lasts as long as the program, which asks again and again.
+ * The job is handed to the thread and back; in between nobody else touches it, or only
+ * under a lock of its own.
  * A caller that no longer wants to know forgets it: the thread goes on to its end by
  * itself, even after the loop is gone; the process does not wait for it, and exits with no
  * more than its streams flushed while one is at work. Each has a thread and a descriptor,

@@ -6,7 +6,6 @@
 #ifndef LINK_CLICKHOUSE_CODE_H
 #define LINK_CLICKHOUSE_CODE_H
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 

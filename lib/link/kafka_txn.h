@@ -66,8 +66,8 @@ enum kafka_verdict kafka_txn_run(struct kafka_txn *txn, kafka_txn_next *next, vo
     struct kafka_consumer *consumer, const struct kafka_part *parts, size_t part_count,
     struct err *err) NODISCARD;
 
-/* For records that are all there: kafka_txn_run(txn, kafka_outs_next, &(struct kafka_outs){ ..
- */
+/* For records that are all there: kafka_txn_run() with kafka_outs_next and one of these as
+ * its ctx; its count is 0 afterwards. */
 struct kafka_outs {
 	const struct kafka_out *outs;
 	size_t count;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "router/ops.h"
+#include "sql/function.h"
 #include "wire/json.h"
 
 void
@@ -24,13 +25,9 @@ router_error_write(const struct router_error *e, struct buf *out)
 int64_t
 router_character(struct slice sql, long offset)
 {
-	int64_t n = 1;
-
 	if (offset < 0 || (size_t)offset > sql.len)
 		return 0;
-	for (long i = 0; i < offset; i++)
-		n += ((unsigned char)sql.p[i] & 0xc0) != 0x80;
-	return n;
+	return 1 + (int64_t)sql_char_count(slice_of(sql.p, (size_t)offset));
 }
 
 struct buf *

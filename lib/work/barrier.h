@@ -34,7 +34,8 @@ enum fate barrier_open(struct survey *survey, const char *const *dimensions,
 void barrier_close(struct barrier *barrier); /* accepts NULL */
 
 /* One round of questions: begins a probe, moves those under way. Blocks for the answers
- * only. RETRY: somebody did not answer, or there is no slot; what is known stays. */
+ * only, and up to 3 s a group for its open transaction. RETRY: somebody did not answer,
+ * or there is no slot; what is known stays. */
 enum fate barrier_step(struct barrier *barrier, struct err *err) NODISCARD;
 
 /* What is known of a worker: "enrich" speaks for the enriched topic, the sinks for
