@@ -169,21 +169,10 @@ put_rule(const struct table *t)
 	(void)putchar('\n');
 }
 
-static size_t
-count(struct slice array)
-{
-	struct json_walk walk = json_walk(array);
-	size_t n = 0;
-
-	while (json_next(&walk))
-		n++;
-	return n;
-}
-
 static void
 put_table(struct slice columns, struct slice rows)
 {
-	struct table t = { .columns = count(columns) };
+	struct table t = { .columns = json_count(columns) };
 	struct json_walk walk;
 
 	t.widths = calloc(t.columns + 1, sizeof *t.widths);

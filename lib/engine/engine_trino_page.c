@@ -85,23 +85,12 @@ next_take(struct trino_ask *a, struct slice uri)
 	return true;
 }
 
-static size_t
-count_of(struct slice array)
-{
-	struct json_walk walk = json_walk(array);
-	size_t count = 0;
-
-	while (json_next(&walk))
-		count++;
-	return count;
-}
-
 /* Names are decoded one behind the other; pointers are set when all are there. */
 static bool
 columns_read(struct trino_ask *a, struct slice list)
 {
 	struct json_walk walk = json_walk(list);
-	size_t count = count_of(list), *at;
+	size_t count = json_count(list), *at;
 	struct plan_column *told = calloc(count + 1, sizeof *told);
 	struct buf names = { 0 };
 
@@ -188,7 +177,7 @@ trino_row_hand(struct trino_ask *a)
 	size_t i = 0;
 
 	if (json_kind_of(a->rows.value) != JSON_ARRAY ||
-	    count_of(a->rows.value) != a->column_count)
+	    json_count(a->rows.value) != a->column_count)
 		return err_code(&a->err, FATE_RETRY, "08P01",
 			   "trino: a row of another width") == FATE_DONE;
 	a->texts.len = 0;

@@ -82,13 +82,11 @@ static enum fate
 params(struct router_request *r, struct slice raw, struct err *err)
 {
 	struct json_walk walk;
-	size_t room = 0;
+	size_t room;
 
 	if (json_kind_of(raw) != JSON_ARRAY)
 		return err_set(err, FATE_REJECT, "params is an array");
-	walk = json_walk(raw);
-	while (json_next(&walk))
-		room++;
+	room = json_count(raw);
 	if (room > REQUEST_PARAMS_MAX)
 		return err_set(err, FATE_REJECT, "params are at most %d", REQUEST_PARAMS_MAX);
 	if (room == 0)

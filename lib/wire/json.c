@@ -138,6 +138,17 @@ json_next(struct json_walk *walk)
 	return true;
 }
 
+size_t
+json_count(struct slice raw)
+{
+	struct json_walk walk = json_walk(raw);
+	size_t count = 0;
+
+	while (json_next(&walk))
+		count++;
+	return count;
+}
+
 bool
 json_name_eq(const struct json_walk *walk, struct slice name)
 {

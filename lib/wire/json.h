@@ -61,6 +61,8 @@ struct json_walk {
 };
 struct json_walk json_walk(struct slice raw);
 bool json_next(struct json_walk *walk);
+/* Members or elements of a checked raw object or array. */
+size_t json_count(struct slice raw);
 /* Whether the walk's current name spells name, escapes taken into account. */
 bool json_name_eq(const struct json_walk *walk, struct slice name);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "work/lines.h"
 #include "work/statements.h"
 #include "work/worker.h"
@@ -30,19 +31,6 @@ postgres_open(const struct pipeline *pipeline, const char *application_name, str
 	return pg_new(&options, ret_pg, err);
 }
 
-/* A name as SQL writes it, always quoted. */
-static void
-put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '"');
-	for (; *name; name++) {
-		if (*name == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '"');
-}
-
 enum fate
 catalog_ask(struct pg *pg, const struct sql_tables *tables, struct sql_catalog **ret_catalog,
     struct err *err)
@@ -56,10 +44,10 @@ catalog_ask(struct pg *pg, const struct sql_tables *tables, struct sql_catalog *
 	for (size_t i = 0; i < tables->count; i++) {
 		name.len = 0;
 		if (tables->names[i].schema) {
-			put_name(&name, tables->names[i].schema);
+			dialect_name(&name, DIALECT_POSTGRES, tables->names[i].schema);
 			buf_byte(&name, '.');
 		}
-		put_name(&name, tables->names[i].name);
+		dialect_name(&name, DIALECT_POSTGRES, tables->names[i].name);
 		pg_array_add(&names, buf_view(&name));
 	}
 	pg_array_end(&names);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "wire/pack.h"
 
 enum { KEYS_PER_STATEMENT = 5000 };
@@ -23,18 +24,6 @@ struct lookup {
 };
 
 static void
-put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '"');
-	for (; *name; name++) {
-		if (*name == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '"');
-}
-
-static void
 sql_build(struct lookup *l)
 {
 	const struct sql_source *s = l->source;
@@ -42,12 +31,12 @@ sql_build(struct lookup *l)
 	buf_cstr(&l->sql, "SELECT ");
 	for (size_t i = 0; i < s->column_count; i++) {
 		buf_cstr(&l->sql, i ? ", t." : "t.");
-		put_name(&l->sql, s->columns[i].name);
+		dialect_name(&l->sql, DIALECT_POSTGRES, s->columns[i].name);
 	}
 	buf_cstr(&l->sql, " FROM ");
-	put_name(&l->sql, s->schema);
+	dialect_name(&l->sql, DIALECT_POSTGRES, s->schema);
 	buf_byte(&l->sql, '.');
-	put_name(&l->sql, s->table);
+	dialect_name(&l->sql, DIALECT_POSTGRES, s->table);
 	buf_cstr(&l->sql, " t JOIN unnest(");
 	for (size_t i = 0; i < s->key_count; i++) {
 		buf_printf(&l->sql, "%s$%zu::", i ? ", " : "", i + 1);
@@ -62,7 +51,7 @@ sql_build(struct lookup *l)
 	buf_cstr(&l->sql, ") ON ");
 	for (size_t i = 0; i < s->key_count; i++) {
 		buf_cstr(&l->sql, i ? " AND t." : "t.");
-		put_name(&l->sql, s->columns[s->key[i]].name);
+		dialect_name(&l->sql, DIALECT_POSTGRES, s->columns[s->key[i]].name);
 		buf_printf(&l->sql, " = k.k%zu", i);
 	}
 	(void)buf_str(&l->sql);

@@ -63,12 +63,9 @@ look_at_stranger(struct mirror *m, struct slice name, struct err *err)
 static enum fate
 check_members(struct mirror *m, struct slice object, struct err *err)
 {
-	struct json_walk walk = json_walk(object);
-	size_t count = 0;
+	struct json_walk walk;
 
-	while (json_next(&walk))
-		count++;
-	if (count == m->postgres->column_count)
+	if (json_count(object) == m->postgres->column_count)
 		return FATE_DONE;
 	walk = json_walk(object);
 	while (json_next(&walk)) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "wire/digest.h"
 #include "work/refresh_ops.h"
 #include "work/worker.h"
@@ -41,9 +42,9 @@ count_facts(struct refresh *r, const struct buf *filter, int64_t *ret_count,
 	enum fate fate;
 
 	buf_cstr(&sql, "SELECT count(*) FROM (SELECT FROM ");
-	refresh_put_name(&sql, r->plan->fact->schema);
+	dialect_name(&sql, DIALECT_POSTGRES, r->plan->fact->schema);
 	buf_byte(&sql, '.');
-	refresh_put_name(&sql, r->plan->fact->table);
+	dialect_name(&sql, DIALECT_POSTGRES, r->plan->fact->table);
 	buf_cstr(&sql, " WHERE ");
 	buf_slice(&sql, buf_view(filter));
 	buf_printf(&sql, " LIMIT %" PRId64 ") AS facts", most + 1);

@@ -3,19 +3,8 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "work/refresh_ops.h"
-
-void
-refresh_put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '"');
-	for (; *name; name++) {
-		if (*name == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '"');
-}
 
 /* "(c1, c2) IN (keys)" on the columns of the source's parent; a parent that is itself a
  * dimension is put into words by its own key. */
@@ -32,7 +21,7 @@ put_condition(struct refresh *r, size_t source, struct slice inner, struct buf *
 		must(sql_query_key_origin(r->plan->query, source, i, &parent, &column));
 		if (i)
 			buf_cstr(&condition, ", ");
-		refresh_put_name(&condition, from->columns[column].name);
+		dialect_name(&condition, DIALECT_POSTGRES, from->columns[column].name);
 	}
 	buf_cstr(&condition, ") IN (");
 	buf_slice(&condition, inner);
@@ -46,12 +35,13 @@ put_condition(struct refresh *r, size_t source, struct slice inner, struct buf *
 		for (size_t i = 0; i < from->key_count; i++) {
 			if (i)
 				buf_cstr(&select, ", ");
-			refresh_put_name(&select, from->columns[from->key[i]].name);
+			dialect_name(
+			    &select, DIALECT_POSTGRES, from->columns[from->key[i]].name);
 		}
 		buf_cstr(&select, " FROM ");
-		refresh_put_name(&select, from->schema);
+		dialect_name(&select, DIALECT_POSTGRES, from->schema);
 		buf_byte(&select, '.');
-		refresh_put_name(&select, from->table);
+		dialect_name(&select, DIALECT_POSTGRES, from->table);
 		buf_cstr(&select, " WHERE ");
 		buf_slice(&select, buf_view(&condition));
 		put_condition(r, parent, buf_view(&select), out);

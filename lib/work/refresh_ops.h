@@ -60,8 +60,6 @@ void refresh_gathering_empty(struct gathering *g); /* nothing is due any more */
 
 /* --- refresh_filter.c --- */
 
-/* A name in double quotes. */
-void refresh_put_name(struct buf *out, const char *name);
 /* "cond": the facts of these keys of the source; joined to what stands there by OR. */
 void refresh_put_facts(struct refresh *r, size_t source, struct slice keys, struct buf *filter);
 void refresh_put_filter(struct refresh *r, const struct keys *keys, struct buf *filter);

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "sql/dialect.h"
 #include "wire/json.h"
 #include "work/verify_side.h"
 
 enum { PAGE_ROWS = 20000 };
-
-static void
-put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '`');
-	for (; *name; name++) {
-		if (*name == '`' || *name == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '`');
-}
 
 /* Every value as a text; pages are by a hash of the key. */
 static void
@@ -27,17 +16,17 @@ page_sql(const struct verify *v, int64_t page, int64_t pages, struct buf *out)
 		buf_cstr(out, i ? ", " : "SELECT ");
 		buf_cstr(
 		    out, v->columns[i].type.kind == TYPE_ARRAY ? "toJSONString(" : "toString(");
-		put_name(out, v->columns[i].name);
+		dialect_name(out, DIALECT_CLICKHOUSE, v->columns[i].name);
 		buf_byte(out, ')');
 	}
 	buf_cstr(out, " FROM ");
-	put_name(out, v->pipeline->clickhouse.database);
+	dialect_name(out, DIALECT_CLICKHOUSE, v->pipeline->clickhouse.database);
 	buf_byte(out, '.');
-	put_name(out, v->pipeline->clickhouse.table);
+	dialect_name(out, DIALECT_CLICKHOUSE, v->pipeline->clickhouse.table);
 	buf_cstr(out, " FINAL WHERE NOT _deleted AND cityHash64(");
 	for (size_t i = 0; i < v->key_count; i++) {
 		buf_cstr(out, i ? ", " : "");
-		put_name(out, v->columns[v->key[i]].name);
+		dialect_name(out, DIALECT_CLICKHOUSE, v->columns[v->key[i]].name);
 	}
 	buf_printf(
 	    out, ") %% %" PRId64 " = %" PRId64 " FORMAT JSONCompactEachRow", pages, page);

@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "wire/json.h"
 #include "work/verify_side.h"
 
 enum { PAGE_ROWS = 5000, KEYS_ROWS = 2000 };
-
-static void
-put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '"');
-	for (; *name; name++) {
-		if (*name == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '"');
-}
 
 static void
 put_type(struct buf *out, struct pgtype type)
@@ -42,7 +31,7 @@ put_key(const struct verify *v, struct buf *out)
 {
 	for (size_t i = 0; i < v->key_count; i++) {
 		buf_cstr(out, i ? ", q." : "q.");
-		put_name(out, v->columns[v->key[i]].name);
+		dialect_name(out, DIALECT_POSTGRES, v->columns[v->key[i]].name);
 	}
 }
 
@@ -92,7 +81,7 @@ keys_sql(const struct verify *v, struct buf *out)
 	buf_cstr(out, ") ON ");
 	for (size_t i = 0; i < v->key_count; i++) {
 		buf_cstr(out, i ? " AND q." : "q.");
-		put_name(out, v->columns[v->key[i]].name);
+		dialect_name(out, DIALECT_POSTGRES, v->columns[v->key[i]].name);
 		buf_printf(out, " = k.k%zu", i);
 	}
 	(void)buf_str(out);

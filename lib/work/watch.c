@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "sql/dialect.h"
 #include "work/statements.h"
 
 struct watched {
@@ -22,27 +23,15 @@ struct watch {
 };
 
 static void
-put_name(struct buf *out, const char *name)
-{
-	buf_byte(out, '"');
-	for (; *name; name++) {
-		if (*name == '"')
-			buf_byte(out, '"');
-		buf_byte(out, *name);
-	}
-	buf_byte(out, '"');
-}
-
-static void
 source_add(struct watch *w, const struct sql_source *source, struct buf *table)
 {
 	w->columns =
 	    realloc(w->columns, (w->count + source->column_count) * sizeof *w->columns);
 	must(w->columns || w->count + source->column_count == 0);
 	table->len = 0;
-	put_name(table, source->schema);
+	dialect_name(table, DIALECT_POSTGRES, source->schema);
 	buf_byte(table, '.');
-	put_name(table, source->table);
+	dialect_name(table, DIALECT_POSTGRES, source->table);
 	for (size_t i = 0; i < source->column_count; i++) {
 		pg_array_add(&w->tables, buf_view(table));
 		pg_array_add(&w->names, slice_str(source->columns[i].name));
