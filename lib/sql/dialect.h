@@ -52,8 +52,7 @@ struct dialect_finish {     /* zeroed by the caller, whose buffers they are */
 /* What a place asks of a parameter besides its type. */
 enum dialect_need {
 	NEED_VALUE,
-	NEED_SIDE,    /* of a comparison in ClickHouse: no NULL, see emit_compare() */
-	NEED_EQUAL,   /* of = there: a numeric besides as dialect_holds() says */
+	NEED_EQUAL,   /* of a numeric: what its type can hold (dialect_holds) */
 	NEED_DIVISOR, /* neither 0 nor -1 */
 	NEED_COUNT,   /* of rows or characters: from 0 */
 	NEED_PLACE,   /* from 1 */

@@ -55,8 +55,7 @@ const struct ast_expr *param_of(const struct ast_expr *e);
 void emit_param(struct emitter *em, const struct ast_expr *param, enum dialect_need need,
     const struct ast_expr *like);
 
-/* Whether a numeric of that type can be this number. ClickHouse makes IN of equalities of one
- * column, and there brings each number to the column's type or fails. */
+/* Whether a numeric of that type can be this number. */
 bool dialect_holds(struct pgtype type, const char *number);
 
 void emit_expr(struct emitter *em, const struct ast_expr *e);

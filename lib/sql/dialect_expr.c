@@ -30,37 +30,19 @@ same_class(const struct ast_expr *a, const struct ast_expr *b)
 	return x == y;
 }
 
-static bool
-is_null(const struct ast_expr *e)
-{
-	return e->kind == AST_NULL || (e->kind == AST_CAST && is_null(e->args[0]));
-}
-
-/* ClickHouse folds what is compared with a NULL as a condition, where false is as good: under
- * NOT and CASE that shows. */
-static void
-clickhouse_side(
-    struct emitter *em, const struct ast_expr *e, const struct ast_expr *to, bool equality)
-{
-	const struct ast_expr *param = param_of(e);
-	bool held = equality && to->type.kind == TYPE_NUMERIC && to->kind > AST_PARAM;
-
-	if (is_null(e))
-		cannot(em, e->location, "a comparison with NULL");
-	else if (held && e->kind >= AST_INT && e->kind <= AST_STRING &&
-		 !dialect_holds(to->type, e->name))
-		cannot(em, e->location, "a number of so many digits");
-	else if (param)
-		emit_param(em, param, held ? NEED_EQUAL : NEED_SIDE, to);
-	else
-		emit_as(em, e, to);
-}
-
+/* One side of a comparison. ClickHouse makes IN of equalities of one column and constants,
+ * and there brings each number to the column's type or fails. */
 static void
 side(struct emitter *em, const struct ast_expr *e, const struct ast_expr *to, bool equality)
 {
-	if (is(em, DIALECT_CLICKHOUSE))
-		clickhouse_side(em, e, to, equality);
+	bool held = equality && is(em, DIALECT_CLICKHOUSE) && to->type.kind == TYPE_NUMERIC &&
+		    to->kind > AST_PARAM;
+
+	if (held && e->kind >= AST_INT && e->kind <= AST_STRING &&
+	    !dialect_holds(to->type, e->name))
+		cannot(em, e->location, "a number of so many digits");
+	else if (held && param_of(e))
+		emit_param(em, param_of(e), NEED_EQUAL, to);
 	else
 		emit_as(em, e, to);
 }
@@ -322,28 +304,57 @@ same_result(const struct ast_expr *part, const struct ast_expr *whole)
 		   (part->type.typmod >= 0 && part->type.typmod == whole->type.typmod));
 }
 
+/* Whether a column stands in it. */
+static bool
+varies(const struct ast_expr *e)
+{
+	bool found = e->kind == AST_COLUMN || e->select || (e->left && varies(e->left));
+
+	for (size_t i = 0; i < e->argc && !found; i++)
+		found = varies(e->args[i]);
+	return found;
+}
+
+/* x: NULL, or the left side of x = y. ClickHouse makes an aggregate of CASE WHEN c THEN NULL
+ * ELSE x END one of x where NOT c, which leaves out what it has where c is NULL. */
+static void
+when(struct emitter *em, const struct ast_expr *x, const struct ast_expr *y, long location)
+{
+	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
+
+	buf_cstr(em->out, clickhouse ? " WHEN ifNull(" : " WHEN ");
+	if (x)
+		emit_compare(em, "=", x, y, location);
+	else
+		emit_expr(em, y);
+	buf_cstr(em->out, clickhouse ? ", false)" : "");
+}
+
+static void
+result(struct emitter *em, const struct ast_expr *part, const struct ast_expr *whole)
+{
+	if (!is(em, DIALECT_POSTGRES) && !same_result(part, whole))
+		cannot(em, whole->location, "CASE with results of different types");
+	if (part->kind == AST_NULL)
+		emit_literal(em, part, whole->type);
+	else
+		emit_as(em, part, whole);
+}
+
 /* CASE x WHEN y is CASE WHEN x = y. */
 static void
 case_expr(struct emitter *em, const struct ast_expr *e)
 {
-	const struct ast_expr *last = e->args[e->argc - 1];
-
+	if (is(em, DIALECT_CLICKHOUSE) && !varies(e))
+		cannot(em, e->location, "CASE of constants");
 	buf_cstr(em->out, "CASE");
 	for (size_t i = 0; i + 1 < e->argc; i += 2) {
-		buf_cstr(em->out, " WHEN ");
-		if (e->left)
-			emit_compare(em, "=", e->left, e->args[i], e->location);
-		else
-			emit_expr(em, e->args[i]);
+		when(em, e->left, e->args[i], e->location);
 		buf_cstr(em->out, " THEN ");
-		if (!is(em, DIALECT_POSTGRES) && !same_result(e->args[i + 1], e))
-			cannot(em, e->location, "CASE with results of different types");
-		emit_as(em, e->args[i + 1], e);
+		result(em, e->args[i + 1], e);
 	}
-	if (!is(em, DIALECT_POSTGRES) && !same_result(last, e))
-		cannot(em, e->location, "CASE with results of different types");
 	buf_cstr(em->out, " ELSE ");
-	emit_as(em, last, e);
+	result(em, e->args[e->argc - 1], e);
 	buf_cstr(em->out, " END");
 }
 
@@ -373,8 +384,10 @@ alternatives(struct emitter *em, const struct ast_expr *e)
 static void
 nullif(struct emitter *em, const struct ast_expr *e)
 {
-	buf_cstr(em->out, "CASE WHEN ");
-	emit_compare(em, "=", e->args[0], e->args[1], e->location);
+	if (is(em, DIALECT_CLICKHOUSE) && !varies(e))
+		cannot(em, e->location, "nullif of constants");
+	buf_cstr(em->out, "CASE");
+	when(em, e->args[0], e->args[1], e->location);
 	buf_cstr(em->out, " THEN NULL ELSE ");
 	emit_expr(em, e->args[0]);
 	buf_cstr(em->out, " END");
@@ -479,23 +492,21 @@ emit_node(struct emitter *em, const struct ast_expr *e)
 {
 	switch (e->kind) {
 	case AST_NULL:
+		/* compared with a constant NULL, or joined by AND with one, is folded as a
+		 * condition is, where false is as good: under NOT that shows */
+		if (is(em, DIALECT_CLICKHOUSE) && !em->rule_alias)
+			cannot(em, e->location, "NULL here");
+		emit_literal(em, e, e->type);
+		return;
 	case AST_BOOL:
 	case AST_INT:
 	case AST_DECIMAL:
 	case AST_STRING: emit_literal(em, e, e->type); return;
 	case AST_COLUMN: column(em, e); return;
 	case AST_OP: emit_operator(em, e); return;
-	case AST_AND:
-	case AST_OR:
+	case AST_AND: joined(em, e, " AND "); return;
+	case AST_OR: joined(em, e, " OR "); return;
 	case AST_NOT:
-		for (size_t i = 0; i < e->argc && is(em, DIALECT_CLICKHOUSE); i++) {
-			if (is_null(e->args[i]))
-				cannot(em, e->location, "NULL as a truth");
-		}
-		if (e->kind != AST_NOT) {
-			joined(em, e, e->kind == AST_AND ? " AND " : " OR ");
-			return;
-		}
 		buf_cstr(em->out, "(NOT ");
 		emit_expr(em, e->args[0]);
 		buf_byte(em->out, ')');

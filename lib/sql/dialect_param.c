@@ -52,31 +52,32 @@ emit_param(struct emitter *em, const struct ast_expr *param, enum dialect_need n
 
 /* --- filling --- */
 
+/* ClickHouse is told no NULL: see emit_expr() of one. */
 static void
 no_value(struct emitter *em, struct pgtype type)
 {
-	static const char *const names[][2] = {
-		[TYPE_BOOL] = { "Bool", "BOOLEAN" },
-		[TYPE_INT2] = { "Int16", "SMALLINT" },
-		[TYPE_INT4] = { "Int32", "INTEGER" },
-		[TYPE_INT8] = { "Int64", "BIGINT" },
-		[TYPE_NUMERIC] = { "Decimal(38, 0)", "DECIMAL(38, 0)" },
-		[TYPE_TEXT] = { "String", "VARCHAR" },
-		[TYPE_VARCHAR] = { "String", "VARCHAR" },
-		[TYPE_UUID] = { "UUID", "UUID" },
-		[TYPE_DATE] = { "Date32", "DATE" },
-		[TYPE_TIMESTAMP] = { "DateTime64(6, \\'UTC\\')", "TIMESTAMP" },
-		[TYPE_TIMESTAMPTZ] = { "DateTime64(6, \\'UTC\\')", "TIMESTAMP WITH TIME ZONE" },
+	static const char *const names[] = {
+		[TYPE_BOOL] = "BOOLEAN",
+		[TYPE_INT2] = "SMALLINT",
+		[TYPE_INT4] = "INTEGER",
+		[TYPE_INT8] = "BIGINT",
+		[TYPE_NUMERIC] = "DECIMAL(38, 0)",
+		[TYPE_TEXT] = "VARCHAR",
+		[TYPE_VARCHAR] = "VARCHAR",
+		[TYPE_UUID] = "UUID",
+		[TYPE_DATE] = "DATE",
+		[TYPE_TIMESTAMP] = "TIMESTAMP",
+		[TYPE_TIMESTAMPTZ] = "TIMESTAMP WITH TIME ZONE",
 	};
 	const char *trino = type.kind == TYPE_TIMESTAMP     ? "TIMESTAMP(6)"
 			    : type.kind == TYPE_TIMESTAMPTZ ? "TIMESTAMP(6) WITH TIME ZONE"
-							    : names[type.kind][1];
+							    : names[type.kind];
 
 	if (is(em, DIALECT_CLICKHOUSE))
-		buf_printf(em->out, "CAST(NULL, 'Nullable(%s)')", names[type.kind][0]);
+		cannot(em, -1, "NULL here");
 	else
 		buf_printf(em->out, "CAST(NULL AS %s)",
-		    is(em, DIALECT_TRINO) ? trino : names[type.kind][1]);
+		    is(em, DIALECT_TRINO) ? trino : names[type.kind]);
 }
 
 static void
@@ -205,8 +206,7 @@ fill(struct emitter *em, const struct dialect_hole *hole, struct slice param,
 {
 	struct value v;
 
-	if (!param.p && hole->need == NEED_VALUE &&
-	    !(is(em, DIALECT_CLICKHOUSE) && hole->type.kind == TYPE_BOOL))
+	if (!param.p && hole->need == NEED_VALUE)
 		no_value(em, hole->type);
 	else if (!param.p)
 		cannot(em, -1, "NULL here");

@@ -62,11 +62,13 @@ class Gen:
         if depth == 0 or r.random() < 0.5:
             return self.column(kind) if r.random() < 0.8 else self.literal(kind)
         if r.random() < 0.15:
-            return f"CASE WHEN {self.truth(depth - 1)} THEN {self.scalar(kind, depth - 1)} ELSE {self.scalar(kind, depth - 1)} END"
+            one, other = r.choice([(1, 1), (1, 1), (0, 1), (1, 0)])
+            one, other = (self.scalar(kind, depth - 1) if some else "NULL" for some in (one, other))
+            return f"CASE WHEN {self.truth(depth - 1)} THEN {one} ELSE {other} END"
         if r.random() < 0.1:
             return f"coalesce({self.column(kind)}, {self.scalar(kind, depth - 1)})"
         if r.random() < 0.1:
-            return f"nullif({self.column(kind)}, {self.literal(kind)})"
+            return f"nullif({self.column(kind)}, {self.literal(kind) if r.random() < 0.5 else self.column(kind)})"
         if kind == "int":
             return r.choice([
                 lambda: f"({self.scalar('int', depth - 1)} {r.choice('+-*')} {self.scalar('int', depth - 1)})",
