@@ -177,7 +177,7 @@ join(struct emitter *em, const struct ast_from *from)
 		using(em, from);
 	} else if (from->on) {
 		buf_cstr(em->out, " ON ");
-		emit_expr(em, from->on);
+		emit_truth(em, from->on);
 	}
 	buf_byte(em->out, ')');
 }
@@ -292,7 +292,7 @@ conditions(struct emitter *em, const struct ast_select *s)
 {
 	if (s->where) {
 		buf_cstr(em->out, " WHERE ");
-		emit_expr(em, s->where);
+		emit_truth(em, s->where);
 	}
 	for (size_t i = 0; i < s->group.count; i++) {
 		const struct ast_expr *key = s->group.items[i];
@@ -307,7 +307,7 @@ conditions(struct emitter *em, const struct ast_select *s)
 	}
 	if (s->having) {
 		buf_cstr(em->out, " HAVING ");
-		emit_expr(em, s->having);
+		emit_truth(em, s->having);
 	}
 }
 

@@ -71,7 +71,7 @@ postgres_call(struct emitter *em, const struct ast_expr *e)
 	buf_byte(em->out, ')');
 	if (c->filter) {
 		buf_cstr(em->out, " FILTER (WHERE ");
-		emit_expr(em, c->filter);
+		emit_truth(em, c->filter);
 		buf_byte(em->out, ')');
 	}
 	if (c->over)
@@ -115,7 +115,7 @@ filtered(struct emitter *em, const struct ast_expr *e)
 
 	if (filter) {
 		buf_cstr(em->out, "CASE WHEN ");
-		emit_expr(em, filter);
+		emit_truth(em, filter);
 		buf_cstr(em->out, " THEN ");
 	}
 	emit_expr(em, e->args[0]);
@@ -143,7 +143,7 @@ clickhouse_aggregate(struct emitter *em, const struct ast_expr *e)
 
 	if (e->call->star && e->call->filter) {
 		buf_cstr(em->out, "toInt64(countIf(");
-		emit_expr(em, e->call->filter);
+		emit_truth(em, e->call->filter);
 		buf_cstr(em->out, "))");
 		return;
 	}
@@ -174,7 +174,7 @@ standard_aggregate(struct emitter *em, const struct ast_expr *e)
 	buf_cstr(em->out, wide ? " AS DECIMAL(38, 0)))" : ")");
 	if (e->call->filter) {
 		buf_cstr(em->out, " FILTER (WHERE ");
-		emit_expr(em, e->call->filter);
+		emit_truth(em, e->call->filter);
 		buf_byte(em->out, ')');
 	}
 }

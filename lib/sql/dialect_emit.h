@@ -59,12 +59,17 @@ void emit_param(struct emitter *em, const struct ast_expr *param, enum dialect_n
 bool dialect_holds(struct pgtype type, const char *number);
 
 void emit_expr(struct emitter *em, const struct ast_expr *e);
+/* A condition: others take numbers for truths. */
+void emit_truth(struct emitter *em, const struct ast_expr *e);
 /* A literal as a value of that type; other expressions as they are. */
 void emit_as(struct emitter *em, const struct ast_expr *e, const struct ast_expr *like);
 void emit_literal(struct emitter *em, const struct ast_expr *e, struct pgtype type);
 void emit_cast(struct emitter *em, const struct ast_expr *e);
 void emit_call(struct emitter *em, const struct ast_expr *e);
+/* dialect_operator.c */
 void emit_operator(struct emitter *em, const struct ast_expr *e);
+/* Its arguments in parentheses, this between them. */
+void emit_joined(struct emitter *em, const struct ast_expr *e, const char *between);
 void emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
     const struct ast_expr *b, long location);
 void emit_orders(struct emitter *em, const struct ast_order *orders, size_t count);

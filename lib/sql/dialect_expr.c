@@ -4,13 +4,13 @@
 #include "sql/dialect_emit.h"
 
 static void
-joined(struct emitter *em, const struct ast_expr *e, const char *between)
+truths(struct emitter *em, const struct ast_expr *e)
 {
 	buf_byte(em->out, '(');
 	for (size_t i = 0; i < e->argc; i++) {
 		if (i)
-			buf_cstr(em->out, between);
-		emit_expr(em, e->args[i]);
+			buf_cstr(em->out, e->kind == AST_AND ? " AND " : " OR ");
+		emit_truth(em, e->args[i]);
 	}
 	buf_byte(em->out, ')');
 }
@@ -38,8 +38,7 @@ side(struct emitter *em, const struct ast_expr *e, const struct ast_expr *to, bo
 	bool held = equality && is(em, DIALECT_CLICKHOUSE) && to->type.kind == TYPE_NUMERIC &&
 		    to->kind > AST_PARAM;
 
-	if (held && e->kind >= AST_INT && e->kind <= AST_STRING &&
-	    !dialect_holds(to->type, e->name))
+	if (held && e->kind == AST_DECIMAL && !dialect_holds(to->type, e->name))
 		cannot(em, e->location, "a number of so many digits");
 	else if (held && param_of(e))
 		emit_param(em, param_of(e), NEED_EQUAL, to);
@@ -71,125 +70,6 @@ emit_compare(struct emitter *em, const char *op, const struct ast_expr *a,
 	buf_byte(em->out, ')');
 }
 
-/* Only columns whose every value is an integer: overflow must raise what Postgres raises. */
-static void
-clickhouse_arithmetic(struct emitter *em, const struct ast_expr *e)
-{
-	bool wide = e->type.kind == TYPE_INT8;
-	const char *to = wide ? "toInt128" : "toInt64";
-	const char *result = wide ? "Int64" : e->type.kind == TYPE_INT4 ? "Int32" : "Int16";
-
-	buf_printf(em->out, "accurateCast(%s(", to);
-	emit_expr(em, e->args[0]);
-	buf_printf(em->out, ") %s %s(", e->name, to);
-	emit_expr(em, e->args[1]);
-	buf_printf(em->out, "), 'Nullable(%s)')", result);
-}
-
-/* MIN / -1 ends otherwise everywhere. false: it may be that, or 0. */
-static bool
-divides(const struct ast_expr *by)
-{
-	return (by->kind == AST_INT && by->number != 0 && by->number != -1) || param_of(by);
-}
-
-static void
-emit_divisor(struct emitter *em, const struct ast_expr *by)
-{
-	if (param_of(by))
-		emit_param(em, param_of(by), NEED_DIVISOR, NULL);
-	else
-		emit_expr(em, by);
-}
-
-static void
-integer_division(struct emitter *em, const struct ast_expr *e)
-{
-	bool clickhouse = is(em, DIALECT_CLICKHOUSE);
-	const struct ast_expr *by = e->args[1];
-
-	if (!divides(by))
-		cannot(em, e->location, "integer division by anything but a constant");
-	buf_cstr(em->out, clickhouse ? "intDiv(" : "(");
-	emit_expr(em, e->args[0]);
-	buf_cstr(em->out, clickhouse ? ", " : is(em, DIALECT_DUCKDB) ? " // " : " / ");
-	emit_divisor(em, by);
-	buf_byte(em->out, ')');
-}
-
-static void
-remainder_of(struct emitter *em, const struct ast_expr *e)
-{
-	if (!divides(e->args[1]))
-		cannot(em, e->location, "a remainder by anything but a constant");
-	buf_byte(em->out, '(');
-	emit_expr(em, e->args[0]);
-	buf_cstr(em->out, " % ");
-	emit_divisor(em, e->args[1]);
-	buf_byte(em->out, ')');
-}
-
-static void
-arithmetic(struct emitter *em, const struct ast_expr *e)
-{
-	char op = *e->name;
-
-	em->raises = em->raises || (op != '/' && op != '%');
-	if (e->argc != 2 || class_of(e->args[0]) != CLASS_INT ||
-	    class_of(e->args[1]) != CLASS_INT)
-		cannot(em, e->location, "arithmetic on other than integers");
-	else if (op == '/')
-		integer_division(em, e);
-	else if (op == '%')
-		remainder_of(em, e);
-	else if (is(em, DIALECT_CLICKHOUSE))
-		clickhouse_arithmetic(em, e);
-	else
-		joined(em, e, op == '+' ? " + " : op == '-' ? " - " : " * ");
-}
-
-static void
-concatenation(struct emitter *em, const struct ast_expr *e)
-{
-	if (e->argc != 2 ||
-	    (class_of(e->args[0]) != CLASS_TEXT && e->args[0]->kind != AST_STRING) ||
-	    (class_of(e->args[1]) != CLASS_TEXT && e->args[1]->kind != AST_STRING)) {
-		cannot(em, e->location, "|| of other than texts");
-		return;
-	}
-	if (is(em, DIALECT_CLICKHOUSE))
-		buf_cstr(em->out, "concat");
-	joined(em, e, is(em, DIALECT_CLICKHOUSE) ? ", " : " || ");
-}
-
-void
-emit_operator(struct emitter *em, const struct ast_expr *e)
-{
-	static const char *const compares[] = { "=", "<>", "<", ">", "<=", ">=", NULL };
-
-	for (size_t i = 0; compares[i] && e->argc == 2; i++) {
-		if (strcmp(e->name, compares[i]) == 0) {
-			emit_compare(em, e->name, e->args[0], e->args[1], e->location);
-			return;
-		}
-	}
-	if (is(em, DIALECT_POSTGRES)) {
-		buf_byte(em->out, '(');
-		if (e->argc == 2)
-			emit_expr(em, e->args[0]);
-		buf_printf(em->out, " OPERATOR(pg_catalog.%s) ", e->name);
-		emit_expr(em, e->args[e->argc - 1]);
-		buf_byte(em->out, ')');
-	} else if (strchr("+-*/%", *e->name) && e->name[1] == '\0') {
-		arithmetic(em, e);
-	} else if (strcmp(e->name, "||") == 0) {
-		concatenation(em, e);
-	} else {
-		cannot(em, e->location, "operator %s", e->name);
-	}
-}
-
-/* x IN (a, b) is x = a OR x = b, NULLs and all; NOT IN is AND of <>. */
 static void
 in_list(struct emitter *em, const struct ast_expr *e)
 {
@@ -281,14 +161,14 @@ is_bool(struct emitter *em, const struct ast_expr *e)
 
 	buf_byte(em->out, '(');
 	if (!is(em, DIALECT_CLICKHOUSE) && !is(em, DIALECT_TRINO)) {
-		emit_expr(em, e->args[0]);
+		emit_truth(em, e->args[0]);
 		buf_printf(em->out, " IS%s %s)", e->negate ? " NOT" : "", e->name);
 		return;
 	}
 	buf_cstr(em->out, e->negate ? "NOT " : "");
 	buf_cstr(em->out, unknown ? "(" : "coalesce(");
 	buf_cstr(em->out, *e->name == 'f' ? "NOT " : "");
-	emit_expr(em, e->args[0]);
+	emit_truth(em, e->args[0]);
 	buf_cstr(em->out, unknown ? " IS NULL))" : ", false))");
 }
 
@@ -326,7 +206,7 @@ when(struct emitter *em, const struct ast_expr *x, const struct ast_expr *y, lon
 	if (x)
 		emit_compare(em, "=", x, y, location);
 	else
-		emit_expr(em, y);
+		emit_truth(em, y);
 	buf_cstr(em->out, clickhouse ? ", false)" : "");
 }
 
@@ -475,7 +355,7 @@ postgres_only(struct emitter *em, const struct ast_expr *e)
 		buf_cstr(em->out, e->name);
 	} else if (e->kind == AST_ROW) {
 		buf_cstr(em->out, "ROW");
-		joined(em, e, ", ");
+		emit_joined(em, e, ", ");
 	} else if (e->kind == AST_INDEX) {
 		buf_byte(em->out, '(');
 		emit_expr(em, e->args[0]);
@@ -492,9 +372,9 @@ emit_node(struct emitter *em, const struct ast_expr *e)
 {
 	switch (e->kind) {
 	case AST_NULL:
-		/* compared with a constant NULL, or joined by AND with one, is folded as a
-		 * condition is, where false is as good: under NOT that shows */
-		if (is(em, DIALECT_CLICKHOUSE) && !em->rule_alias)
+		/* where a key's condition has a constant NULL, count(*) is answered from the
+		 * index, which takes NULL for false: under NOT that shows */
+		if (is(em, DIALECT_CLICKHOUSE))
 			cannot(em, e->location, "NULL here");
 		emit_literal(em, e, e->type);
 		return;
@@ -504,11 +384,11 @@ emit_node(struct emitter *em, const struct ast_expr *e)
 	case AST_STRING: emit_literal(em, e, e->type); return;
 	case AST_COLUMN: column(em, e); return;
 	case AST_OP: emit_operator(em, e); return;
-	case AST_AND: joined(em, e, " AND "); return;
-	case AST_OR: joined(em, e, " OR "); return;
+	case AST_AND:
+	case AST_OR: truths(em, e); return;
 	case AST_NOT:
 		buf_cstr(em->out, "(NOT ");
-		emit_expr(em, e->args[0]);
+		emit_truth(em, e->args[0]);
 		buf_byte(em->out, ')');
 		return;
 	case AST_IS_NULL:
@@ -563,4 +443,13 @@ emit_expr(struct emitter *em, const struct ast_expr *e)
 		cannot(em, -1, "a statement of more than %d bytes", DIALECT_SQL_MAX);
 	else
 		emit_node(em, e);
+}
+
+void
+emit_truth(struct emitter *em, const struct ast_expr *e)
+{
+	if (!is(em, DIALECT_POSTGRES) && class_of(e) != CLASS_BOOL && e->kind != AST_NULL)
+		cannot(em, e->location, "a condition that is no boolean");
+	else
+		emit_expr(em, e);
 }

@@ -84,12 +84,8 @@ static void
 integer(struct emitter *em, const struct dialect_hole *hole, int64_t i)
 {
 	bool wide = hole->type.kind == TYPE_INT8, four = hole->type.kind == TYPE_INT4;
-	char digits[24];
 
-	(void)snprintf(digits, sizeof digits, "%lld", (long long)i);
-	if (hole->need == NEED_EQUAL && !dialect_holds(hole->like, digits))
-		cannot(em, -1, "a number of so many digits");
-	else if (hole->need == NEED_DIVISOR && (i == 0 || i == -1))
+	if (hole->need == NEED_DIVISOR && (i == 0 || i == -1))
 		cannot(em, -1, "%lld as a divisor", (long long)i);
 	else if (i < 0 && (hole->need == NEED_COUNT || hole->need == NEED_PLACE))
 		cannot(em, -1, "a count or place below 0");

@@ -60,8 +60,6 @@ struct ast_world {
 	    void *ctx, const struct ast_from *from, bool write, struct ast_trouble *trouble);
 	/* May name be called? known is NULL when the list above does not have it. */
 	bool (*function)(void *ctx, const char *name, const struct ast_function *known);
-	const struct pgtype *params; /* types of $1, $2, ...; NULL: not told */
-	size_t param_count;
 };
 
 /* What the tree says at a glance. */

@@ -34,8 +34,7 @@ scope_param(struct resolver *r, struct ast_expr *e)
 	if (!r->params) {
 		r->params = resolver_take(r, PARAMS_MAX, sizeof *r->params);
 		for (size_t i = 0; i < PARAMS_MAX; i++)
-			r->params[i] = i < r->world->param_count ? r->world->params[i]
-								 : sql_type_plain(KIND_UNKNOWN);
+			r->params[i] = sql_type_plain(KIND_UNKNOWN);
 	}
 	if (e->number > r->facts->param_max)
 		r->facts->param_max = e->number;

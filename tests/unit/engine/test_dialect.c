@@ -40,14 +40,16 @@ static const struct {
 	    "((t1.\"score\" <> toInt32(1)) AND (t1.\"score\" <> toInt32(2))) LIMIT 5 OFFSET "
 	    "2" },
 	{ "clickhouse", "SELECT sum(CASE WHEN role = 'a' THEN NULL ELSE score END) FROM users",
-	    "SELECT sumOrNull(toInt64(CASE WHEN ifNull((t1.\"role\" = 'a'), false) THEN NULL ELSE "
+	    "SELECT sumOrNull(toInt64(CASE WHEN ifNull((t1.\"role\" = 'a'), false) THEN NULL "
+	    "ELSE "
 	    "t1.\"score\" END)) AS c1 FROM \"thm\".\"users_current\" AS t1" },
+	{ "clickhouse", "SELECT id FROM users WHERE score", "!a condition that is no boolean" },
+	{ "trino", "SELECT id FROM users WHERE NOT score AND true",
+	    "!a condition that is no boolean" },
 	{ "clickhouse", "SELECT id FROM users WHERE score = nullif(1, 1)",
 	    "!nullif of constants" },
-	{ "clickhouse", "SELECT id FROM users WHERE score NOT IN (1, NULL)",
-	    "!NULL here" },
-	{ "clickhouse", "SELECT id FROM users WHERE NOT (score = 1 AND NULL)",
-	    "!NULL here" },
+	{ "clickhouse", "SELECT id FROM users WHERE score NOT IN (1, NULL)", "!NULL here" },
+	{ "clickhouse", "SELECT id FROM users WHERE NOT (score = 1 AND NULL)", "!NULL here" },
 	{ "clickhouse", "SELECT id FROM users WHERE amount IN (1.5, 2.5, 1.005)",
 	    "!a number of so many digits" },
 	{ "trino", "SELECT id FROM users LIMIT 5 OFFSET 2",
