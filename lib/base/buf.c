@@ -45,15 +45,26 @@ buf_printf(struct buf *buf, const char *fmt, ...)
 void
 buf_i64(struct buf *buf, int64_t value)
 {
-	char digits[20], *p = digits + sizeof digits;
-	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char text[20], *p = text + sizeof(text);
 
-	do
-		*--p = (char)('0' + left % 10);
-	while (left /= 10);
+	for (; rest >= 100; rest /= 100) {
+		p -= 2;
+		memcpy(p, pairs + rest % 100 * 2, 2);
+	}
+	if (rest >= 10) {
+		p -= 2;
+		memcpy(p, pairs + rest * 2, 2);
+	} else {
+		*--p = (char)('0' + rest);
+	}
 	if (value < 0)
-		*--p = '-';
-	buf_put(buf, p, (size_t)(digits + sizeof digits - p));
+		buf_byte(buf, '-');
+	buf_put(buf, p, (size_t)(text + sizeof(text) - p));
 }
 
 void

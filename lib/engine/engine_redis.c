@@ -185,7 +185,7 @@ board_start(void *self, struct engine_query *query, struct err *err)
 	size_t count = words_of(query->ask.sql, words);
 	enum fate fate;
 
-	must(b && query->ask.column_count <= COLUMNS_MAX);
+	must(b && query->ask.column_count <= COLUMNS_MAX && query->ask.param_count == 0);
 	b->query = query;
 	if (count == 3)
 		b->member = words[2];

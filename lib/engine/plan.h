@@ -2,7 +2,7 @@
 /* plan.h -- what can be said of a statement before any engine is looked at.
  *
  * Admit, classify, resolve, authorise, placements, dialect and shape depend on the text,
- * the role, the parameter types and the registry alone, so a plan may be kept and used
+ * the role and the registry alone, so a plan may be kept and used
  * again; freshness, health and cost are decide.h's and run each time. A plan owns the
  * SQL that it made for each engine and borrows nothing but texts of the registry. */
 #ifndef ENGINE_PLAN_H
@@ -80,8 +80,6 @@ struct plan {
 struct plan_request {
 	struct slice sql;
 	const struct registry_role *role;
-	const struct pgtype *params; /* NULL: not told */
-	size_t param_count;
 };
 
 /* Always gives a plan, refused or not. arena is scratch, of PLAN_ARENA bytes at least,

@@ -15,8 +15,6 @@ struct entry {
 	size_t holders; /* who has taken it and not given it back */
 	bool kept;      /* in the table; otherwise it goes with its last holder */
 	const struct registry_role *role;
-	struct pgtype *params;
-	size_t param_count;
 	size_t text_len;
 	char text[];
 };
@@ -52,7 +50,6 @@ static void
 entry_free(struct entry *e)
 {
 	plan_free(e->plan);
-	free(e->params);
 	free(e);
 }
 
@@ -66,20 +63,6 @@ hash_of(const struct plan_request *request)
 	return hash ^ (uint64_t)(uintptr_t)request->role;
 }
 
-static bool
-same_params(const struct entry *e, const struct plan_request *request)
-{
-	if (e->param_count != request->param_count)
-		return false;
-	for (size_t i = 0; i < e->param_count; i++) {
-		if (e->params[i].kind != request->params[i].kind ||
-		    e->params[i].oid != request->params[i].oid ||
-		    e->params[i].typmod != request->params[i].typmod)
-			return false;
-	}
-	return true;
-}
-
 static struct entry *
 find(struct plan_cache *cache, const struct plan_request *request, uint64_t hash)
 {
@@ -87,8 +70,7 @@ find(struct plan_cache *cache, const struct plan_request *request, uint64_t hash
 
 	for (; e; e = e->next) {
 		if (e->hash == hash && e->role == request->role &&
-		    slice_eq(slice_of(e->text, e->text_len), request->sql) &&
-		    same_params(e, request))
+		    slice_eq(slice_of(e->text, e->text_len), request->sql))
 			return e;
 	}
 	return NULL;
@@ -154,12 +136,6 @@ entry_new(const struct plan_request *request, uint64_t hash, struct plan *plan)
 	e->text_len = request->sql.len;
 	if (request->sql.len)
 		memcpy(e->text, request->sql.p, request->sql.len);
-	e->param_count = request->param_count;
-	if (e->param_count) {
-		e->params = calloc(e->param_count, sizeof *e->params);
-		must(e->params);
-		memcpy(e->params, request->params, e->param_count * sizeof *e->params);
-	}
 	return e;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan_cache.h -- plans that were made before, by text, role and parameter types.
+/* plan_cache.h -- plans that were made before, by text and role.
  *
  * The text itself is the key, never a fingerprint: two texts that only look alike may
  * differ in what they may do. Refusals and long texts are not kept, so nobody can fill

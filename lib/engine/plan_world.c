@@ -130,9 +130,5 @@ may_call(void *ctx, const char *name, const struct ast_function *known)
 struct ast_world
 plan_world(struct maker *m)
 {
-	return (struct ast_world){ .ctx = m,
-		.table = find_table,
-		.function = may_call,
-		.params = m->request->params,
-		.param_count = m->request->param_count };
+	return (struct ast_world){ .ctx = m, .table = find_table, .function = may_call };
 }

@@ -87,31 +87,6 @@ int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
 	return FATE_DONE;
 }
 
-void
-int_print(struct buf *out, int64_t value)
-{
-	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-				    "25262728293031323334353637383940414243444546474849"
-				    "50515253545556575859606162636465666768697071727374"
-				    "75767778798081828384858687888990919293949596979899";
-	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-	char text[20], *p = text + sizeof(text);
-
-	for (; rest >= 100; rest /= 100) {
-		p -= 2;
-		memcpy(p, pairs + rest % 100 * 2, 2);
-	}
-	if (rest >= 10) {
-		p -= 2;
-		memcpy(p, pairs + rest * 2, 2);
-	} else {
-		*--p = (char)('0' + rest);
-	}
-	if (value < 0)
-		buf_byte(out, '-');
-	buf_put(out, p, (size_t)(text + sizeof(text) - p));
-}
-
 /* Every form uuid_in takes: braces, and a hyphen after any four digits. */
 static bool
 uuid_parse_odd(struct slice s, uint8_t *ret)

@@ -20,7 +20,6 @@ enum fate bool_parse(struct slice text, bool *ret, struct err *err) NODISCARD;
 
 /* bytes is 2, 4 or 8: smallint, integer, bigint. */
 enum fate int_parse(struct slice text, int bytes, int64_t *ret, struct err *err) NODISCARD;
-void int_print(struct buf *out, int64_t value);
 
 enum fate uuid_parse(struct slice text, uint8_t ret[UUID_SIZE], struct err *err) NODISCARD;
 void uuid_print(struct buf *out, const uint8_t uuid[UUID_SIZE]); /* lower case */

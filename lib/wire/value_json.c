@@ -49,7 +49,7 @@ value_to_json(struct buf *out, struct pgtype type, const struct value *value)
 	case TYPE_BOOL: buf_cstr(out, value->b ? "true" : "false"); return;
 	case TYPE_INT2:
 	case TYPE_INT4:
-	case TYPE_INT8: int_print(out, value->i); return;
+	case TYPE_INT8: buf_i64(out, value->i); return;
 	case TYPE_NUMERIC: put_number(out, type, value, decimal_is_finite(&value->d)); return;
 	case TYPE_FLOAT4:
 	case TYPE_FLOAT8: put_number(out, type, value, isfinite(value->f)); return;

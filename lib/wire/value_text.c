@@ -77,7 +77,7 @@ value_to_text(struct buf *out, struct pgtype type, const struct value *value)
 	case TYPE_BOOL: buf_byte(out, value->b ? 't' : 'f'); return;
 	case TYPE_INT2:
 	case TYPE_INT4:
-	case TYPE_INT8: int_print(out, value->i); return;
+	case TYPE_INT8: buf_i64(out, value->i); return;
 	case TYPE_NUMERIC: decimal_print(out, &value->d); return;
 	case TYPE_FLOAT4: float4_print(out, (float)value->f); return;
 	case TYPE_FLOAT8: float8_print(out, value->f); return;

@@ -53,7 +53,7 @@ id_number(struct buf *text, int64_t number)
 {
 	size_t start = text->len;
 
-	int_print(text, number);
+	buf_i64(text, number);
 	return slice_of(text->p + start, text->len - start);
 }
 
@@ -93,9 +93,9 @@ write_source(const struct item *item, struct buf *text)
 {
 	buf_cstr(text, item->message.topic);
 	buf_byte(text, '/');
-	int_print(text, item->message.partition);
+	buf_i64(text, item->message.partition);
 	buf_byte(text, '/');
-	int_print(text, item->message.offset);
+	buf_i64(text, item->message.offset);
 }
 
 static void
@@ -110,7 +110,7 @@ write_headers(struct item *item, const struct enrich_plan *plan, size_t key_star
 	write_source(item, text);
 	header_end(item, info, SLICE("sluice.source"), text, start);
 	start = text->len;
-	int_print(text, (int64_t)record_version(
+	buf_i64(text, (int64_t)record_version(
 			    (unsigned)plan->pipeline->enrich.generation, item->message.offset));
 	header_end(item, info, SLICE("sluice.version"), text, start);
 	start = text->len;
@@ -120,11 +120,11 @@ write_headers(struct item *item, const struct enrich_plan *plan, size_t key_star
 	write_id(item, plan, key_start, key_len, text);
 	header_end(item, info, SLICE("sluice.id"), text, start);
 	start = text->len;
-	int_print(text, item->change.ts_ms);
+	buf_i64(text, item->change.ts_ms);
 	header_end(item, info, SLICE("sluice.ts"), text, start);
 	if (item->change.has_lsn) {
 		start = text->len;
-		int_print(text, item->change.lsn);
+		buf_i64(text, item->change.lsn);
 		header_end(item, info, SLICE("sluice.lsn"), text, start);
 	}
 	if (gone || (item->before && identity_differs(item, plan))) {

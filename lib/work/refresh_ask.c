@@ -66,7 +66,7 @@ static void
 refuse(struct refresh *r, const struct sql_source *dimension, const char *what, bool cancelled,
     size_t count)
 {
-	char many[80];
+	char many[120];
 
 	(void)snprintf(many, sizeof many,
 	    cancelled ? "has more facts than Postgres counts in time, which is taken for more "

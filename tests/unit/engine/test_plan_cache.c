@@ -40,23 +40,18 @@ a_text_is_planned_once_for_a_role(void **state)
 }
 
 static void
-texts_and_parameter_types_are_not_confused(void **state)
+texts_and_roles_are_not_confused(void **state)
 {
 	struct plan_cache *cache = plan_cache_new(fixture, 8);
-	struct pgtype types[] = { { .kind = TYPE_INT8, .oid = 20, .typmod = -1 },
-		{ .kind = TYPE_TEXT, .oid = 25, .typmod = -1 } };
 	struct plan_request requests[] = {
 		request_of("admin", "SELECT id FROM users WHERE id = 1"),
 		request_of("admin", "SELECT id FROM users WHERE id = 1000"),
 		request_of("admin", "SELECT id FROM users WHERE id = $1"),
-		request_of("admin", "SELECT id FROM users WHERE id = $1"),
+		request_of("analyst", "SELECT id FROM users WHERE id = $1"),
 	};
 	const struct plan *plans[4];
 
 	(void)state;
-	requests[2].params = &types[0];
-	requests[3].params = &types[1];
-	requests[2].param_count = requests[3].param_count = 1;
 	for (size_t i = 0; i < 4; i++)
 		plans[i] = plan_cache_take(cache, &requests[i], &fixture_arena);
 	assert_int_equal(plan_cache_counts(cache).misses, 4);
@@ -129,7 +124,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_planned_once_for_a_role),
-		cmocka_unit_test(texts_and_parameter_types_are_not_confused),
+		cmocka_unit_test(texts_and_roles_are_not_confused),
 		cmocka_unit_test(the_oldest_goes_but_not_from_under_its_holder),
 		cmocka_unit_test(refusals_are_not_kept),
 		cmocka_unit_test(forgotten_plans_are_made_anew),
