@@ -379,6 +379,17 @@ walk(struct decider *x)
 		refuse_stale(x, stale);
 }
 
+/* A value that is none of its type is the caller's mistake, on every engine. */
+static void
+refuse_parameters(struct decider *x, int engine, const char *code)
+{
+	const struct err *why = &x->request->unfit_why[engine];
+	bool mistake = strncmp(why->code, "22", 2) == 0;
+
+	refuse(x, STAGE_DIALECT, mistake ? "STATEMENT_FAILED" : code, why->what);
+	x->d->sqlstate = why->code;
+}
+
 static bool
 forced_allowed(struct decider *x, int engine)
 {
@@ -387,6 +398,10 @@ forced_allowed(struct decider *x, int engine)
 
 	if (x->candidates & 1u << engine)
 		return true;
+	if (x->plan->candidates & 1u << engine) {
+		refuse_parameters(x, engine, "ENGINE_CANNOT");
+		return false;
+	}
 	for (size_t i = 0; i < x->d->trace.count; i++) {
 		if (x->d->trace.items[i].engine == engine &&
 		    x->d->trace.items[i].verdict == VERDICT_DROPPED)
@@ -430,9 +445,10 @@ decide(const struct registry *registry, const struct plan *plan,
 		.weather = weather,
 		.d = ret_decision };
 
-	*ret_decision = (struct decision){
-		.engine = ENGINE_NONE, .offset = plan->offset, .trace = plan->trace
-	};
+	*ret_decision = (struct decision){ .engine = ENGINE_NONE,
+		.offset = plan->offset,
+		.sqlstate = "",
+		.trace = plan->trace };
 	if (plan->refused) {
 		ret_decision->reason = plan->refused;
 		ret_decision->status = code_status(plan->refused);
@@ -453,8 +469,7 @@ decide(const struct registry *registry, const struct plan *plan,
 		return;
 	}
 	if (!x.candidates) {
-		refuse(&x, STAGE_DIALECT, "NO_ENGINE",
-		    "no engine that holds these tables can be told these parameters");
+		refuse_parameters(&x, __builtin_ctz(request->unfit), "NO_ENGINE");
 		return;
 	}
 	order_by_shape(&x);

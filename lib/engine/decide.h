@@ -39,13 +39,14 @@ struct decide_request {
 enum { DECIDED_REGISTRY = -2 }; /* answered from the registry itself */
 
 struct decision {
-	unsigned status;    /* 200, or what HTTP says of the refusal */
-	const char *reason; /* the code: of the rule that chose, or of the refusal */
-	char detail[200];   /* of a refusal: the sentence */
-	long offset;        /* of a refusal: the byte of the text, -1: none */
-	int engine;         /* chosen; ENGINE_NONE when refused, or DECIDED_REGISTRY */
-	const char *sql;    /* for that engine */
-	bool degraded;      /* the engine of the rule was not to be had */
+	unsigned status;      /* 200, or what HTTP says of the refusal */
+	const char *reason;   /* the code: of the rule that chose, or of the refusal */
+	char detail[200];     /* of a refusal: the sentence */
+	const char *sqlstate; /* of a refusal for its parameters: Postgres'; else "" */
+	long offset;          /* of a refusal: the byte of the text, -1: none */
+	int engine;           /* chosen; ENGINE_NONE when refused, or DECIDED_REGISTRY */
+	const char *sql;      /* for that engine */
+	bool degraded;        /* the engine of the rule was not to be had */
 	double predicted_ms, predicted_cost; /* 0: never measured */
 	struct trace trace;
 };

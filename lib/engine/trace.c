@@ -68,6 +68,7 @@ code_status(const char *code)
 		{ "UNKNOWN_COLUMN", 400 },
 		{ "AMBIGUOUS", 400 },
 		{ "UNKNOWN_ENGINE", 400 },
+		{ "STATEMENT_FAILED", 400 },
 		{ "STATEMENT_NOT_ALLOWED", 403 },
 		{ "FUNCTION_NOT_ALLOWED", 403 },
 		{ "TYPE_NOT_ALLOWED", 403 },

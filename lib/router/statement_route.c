@@ -7,24 +7,6 @@
 
 #include "base/must.h"
 
-/* No engine is left but by its parameters: what is wrong with them is what is wrong. */
-static void
-blame_parameters(const struct statement *s, struct router_error *error)
-{
-	int at = s->request.engine ? registry_engine(s->router->registry, s->request.engine)
-				   : __builtin_ctz(s->unfit);
-	const struct err *why = &s->unfit_why[at];
-
-	if (!(s->unfit & 1u << at))
-		return;
-	error->sqlstate = why->code;
-	error->message = why->what;
-	if (strncmp(why->code, "22", 2) == 0) {
-		error->status = 400;
-		error->code = "STATEMENT_FAILED";
-	}
-}
-
 static void
 fail_of_decision(struct statement *s, const struct decision *d)
 {
@@ -35,12 +17,9 @@ fail_of_decision(struct statement *s, const struct decision *d)
 		.sqlstate = strcmp(d->reason, "SYNTAX") == 0           ? "42601"
 			    : strcmp(d->reason, "UNKNOWN_TABLE") == 0  ? "42P01"
 			    : strcmp(d->reason, "UNKNOWN_COLUMN") == 0 ? "42703"
-								       : "",
+								       : d->sqlstate,
 		.position = router_character(s->request.sql, d->offset) };
 
-	if (s->unfit &&
-	    (strcmp(d->reason, "NO_ENGINE") == 0 || strcmp(d->reason, "ENGINE_CANNOT") == 0))
-		blame_parameters(s, &error);
 	if (d->status == 503)
 		error.retry_after_s = 1;
 	statement_fail(s, &error);

@@ -111,7 +111,7 @@ write_headers(struct item *item, const struct enrich_plan *plan, size_t key_star
 	header_end(item, info, SLICE("sluice.source"), text, start);
 	start = text->len;
 	buf_i64(text, (int64_t)record_version(
-			    (unsigned)plan->pipeline->enrich.generation, item->message.offset));
+			  (unsigned)plan->pipeline->enrich.generation, item->message.offset));
 	header_end(item, info, SLICE("sluice.version"), text, start);
 	start = text->len;
 	buf_byte(text, gone ? 'd' : item->change.op);

@@ -35,7 +35,7 @@ void
 pipeline_print_url(struct buf *out, const char *key, const char *url)
 {
 	const char *host = strstr(url, "://");
-	const char *at = host ? strchr(host, '@') : NULL;
+	const char *at = host ? strrchr(host, '@') : NULL; /* a password may hold one, too */
 
 	if (at)
 		buf_printf(out, "%s%s '%.*s***%s'\n", key,

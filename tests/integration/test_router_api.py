@@ -148,6 +148,8 @@ def test_parameters_of_a_board(router):
     error(router.ask("SELECT member FROM top10 ORDER BY score DESC LIMIT $1", params=[0]), 422, "NO_ENGINE")
     error(router.ask("SELECT score FROM top10 WHERE member = $1", params=["a\nZADD x"]), 422, "NO_ENGINE")
     assert error(router.ask("SELECT member FROM top10 ORDER BY score DESC LIMIT $1", params=["x"]), 400, "STATEMENT_FAILED")["sqlstate"] == "22P02"
+    told = router.ask("SELECT member FROM top10 ORDER BY score DESC LIMIT $1", params=["x"], path="/v1/explain").json()
+    assert (told["status"], told["reason"]) == (400, "STATEMENT_FAILED")  # what a query answers with
 
 
 def test_explain_fills_parameters_in(router):

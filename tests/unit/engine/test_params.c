@@ -324,13 +324,23 @@ an_engine_that_cannot_be_told_is_left_out(void **state)
 
 	request.engine = "clickhouse";
 	asked = ask_with("admin", slice_str(sql), &request, &weather);
+	assert_string_equal(asked.decision.reason, "STATEMENT_FAILED");
+	assert_int_equal(asked.decision.status, 400);
+	assert_string_equal(asked.decision.sqlstate, "22P02");
+	assert_string_equal(asked.decision.detail, "$1: no integer");
+	plan_free(asked.plan);
+
+	(void)err_code(&why[clickhouse], FATE_REJECT, "0A000", "$1: NULL here");
+	asked = ask_with("admin", slice_str(sql), &request, &weather);
 	assert_string_equal(asked.decision.reason, "ENGINE_CANNOT");
+	assert_int_equal(asked.decision.status, 422);
 	plan_free(asked.plan);
 
 	request.engine = NULL;
 	asked = ask_with(
 	    "admin", SLICE("SELECT count(*) FROM events WHERE n > $1"), &request, &weather);
 	assert_string_equal(asked.decision.reason, "NO_ENGINE");
+	assert_string_equal(asked.decision.sqlstate, "0A000");
 	plan_free(asked.plan);
 }
 

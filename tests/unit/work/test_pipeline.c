@@ -11,6 +11,7 @@
 
 #include "work/memory.h"
 #include "work/pipeline.h"
+#include "work/pipeline_ops.h"
 
 static char folder[64];
 
@@ -245,6 +246,19 @@ the_shipped_pipeline_is_good(void **state)
 	pipeline_free(p);
 }
 
+static void
+an_address_is_shown_without_its_password(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	pipeline_print_url(&out, "url", "redis://:se@cret@h:6379/1");
+	pipeline_print_url(&out, "url", "http://h/x");
+	assert_null(strstr(buf_str(&out), "cret"));
+	assert_string_equal(buf_str(&out), "url: 'redis://***@h:6379/1'\nurl: 'http://h/x'\n");
+	buf_finish(&out);
+}
+
 int
 main(void)
 {
@@ -255,6 +269,7 @@ main(void)
 		cmocka_unit_test(destinations_are_one_or_many),
 		cmocka_unit_test(a_table_of_clickhouse_is_one_or_many),
 		cmocka_unit_test(the_shipped_pipeline_is_good),
+		cmocka_unit_test(an_address_is_shown_without_its_password),
 	};
 
 	(void)unsetenv("SLUICE_HTTP_URL");
