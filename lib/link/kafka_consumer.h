@@ -98,6 +98,10 @@ enum fate kafka_consumer_committed(struct kafka_consumer *consumer, struct kafka
  * KAFKA_AT_END is the end that read_committed sees: before the first open transaction. */
 enum fate kafka_consumer_offsets_at(struct kafka_consumer *consumer, int64_t at_ms,
     struct kafka_part *parts, size_t count, int64_t timeout_ms, struct err *err) NODISCARD;
+/* Fills offset with the high watermark: the end of all that has been written, in transactions
+ * that are open too. */
+enum fate kafka_consumer_high_watermarks(struct kafka_consumer *consumer,
+    struct kafka_part *parts, size_t count, int64_t timeout_ms, struct err *err) NODISCARD;
 /* HALT: no such topic. */
 enum fate kafka_consumer_partitions(struct kafka_consumer *consumer, const char *topic,
     int64_t timeout_ms, int32_t *ret_count, struct err *err) NODISCARD;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a consumer does about positions: pausing, committing, rewinding, asking. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "link/kafka_ops.h"
+
+enum { GRACE_MS = 2000 }; /* for librdkafka to report its own timeout first */
 
 static rd_kafka_topic_partition_list_t *
 assigned(struct kafka_consumer *consumer)
@@ -150,6 +153,69 @@ kafka_consumer_offsets_at(struct kafka_consumer *consumer, int64_t at_ms,
 {
 	return kafka_client_offsets_at(
 	    kafka_consumer_client(consumer), at_ms, parts, count, timeout_ms, err);
+}
+
+static enum fate
+ends_read(rd_kafka_event_t *event, struct kafka_part *parts, size_t count, struct err *err)
+{
+	const rd_kafka_ListOffsetsResultInfo_t **infos;
+	size_t info_count;
+
+	infos = rd_kafka_ListOffsets_result_infos(
+	    rd_kafka_event_ListOffsets_result(event), &info_count);
+	for (size_t i = 0; i < count; i++)
+		parts[i].offset = KAFKA_NO_OFFSET;
+	for (size_t i = 0; i < info_count; i++) { /* a broker's after the other's */
+		const rd_kafka_topic_partition_t *got =
+		    rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+
+		if (got->err)
+			return kafka_error_set(err, got->err, "ends");
+		for (size_t k = 0; k < count; k++)
+			if (parts[k].partition == got->partition &&
+			    strcmp(parts[k].topic, got->topic) == 0)
+				parts[k].offset = got->offset;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].offset < 0)
+			return err_set(err, FATE_RETRY, "%s/%d: no end", parts[i].topic,
+			    (int)parts[i].partition);
+	return FATE_DONE;
+}
+
+/* Asked as an administrator does, whose questions say what they mean by an end; a consumer's
+ * own are all of its isolation level. */
+enum fate
+kafka_consumer_high_watermarks(struct kafka_consumer *consumer, struct kafka_part *parts,
+    size_t count, int64_t timeout_ms, struct err *err)
+{
+	rd_kafka_t *rk = kafka_consumer_client(consumer)->rk;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_AdminOptions_t *options =
+	    rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_event_t *event;
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+	char text[128];
+	enum fate fate;
+
+	must(queue && options && count > 0);
+	for (size_t i = 0; i < count; i++)
+		parts[i].offset = RD_KAFKA_OFFSET_SPEC_LATEST;
+	list = kafka_list_new(parts, count);
+	(void)rd_kafka_AdminOptions_set_request_timeout(
+	    options, (int)timeout_ms, text, sizeof text);
+	rd_kafka_ListOffsets(rk, list, options, queue); /* READ_UNCOMMITTED, unless told */
+	rd_kafka_topic_partition_list_destroy(list);
+	event = rd_kafka_queue_poll(queue, (int)timeout_ms + GRACE_MS);
+	if (event)
+		code = rd_kafka_event_error(event);
+	fate = code ? kafka_error_set(err, code, "ends") : ends_read(event, parts, count, err);
+	if (event)
+		rd_kafka_event_destroy(event);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_queue_destroy(queue);
+	return fate;
 }
 
 enum fate

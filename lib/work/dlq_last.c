@@ -162,6 +162,21 @@ dlq_last_holds(const struct dlq_last *last, struct slice key, uint64_t version)
 	return e && e->offset >= 0 && e->version >= version;
 }
 
+/* What we have sent may lie behind a transaction that is open, and the end that a reader sees
+ * before it: no such look says what stands last. */
+static enum fate
+look_behind_ours(struct dlq_last *last, struct err *err)
+{
+	enum fate fate = scan_reach(&last->scan, err);
+
+	if (fate != FATE_DONE)
+		return err_wrap(err, "read %s", last->pipeline->enrich.topic);
+	for (size_t i = 0; i < last->scan.count; i++)
+		if (last->from[i] == INT64_MAX)
+			last->scan.reach[i] = 0;
+	return dlq_last_look(last, err);
+}
+
 /* --- mending --- */
 
 static bool
@@ -274,7 +289,7 @@ dlq_last_mend(struct dlq_last *last, struct kafka_txn *txn, size_t *ret_count, s
 {
 	struct mend *mend = calloc(1, sizeof *mend);
 	int64_t *from = calloc(last->scan.count + 1, sizeof *from);
-	enum fate fate = dlq_last_look(last, err);
+	enum fate fate = look_behind_ours(last, err);
 	size_t rounds = 0;
 
 	must(mend && from);
@@ -288,7 +303,7 @@ dlq_last_mend(struct dlq_last *last, struct kafka_txn *txn, size_t *ret_count, s
 		}
 		fate = mend_round(mend, from, err);
 		if (fate == FATE_DONE)
-			fate = dlq_last_look(last, err);
+			fate = look_behind_ours(last, err);
 	}
 	*ret_count = mend->sent;
 	free(from);

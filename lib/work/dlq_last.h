@@ -43,8 +43,9 @@ enum fate dlq_last_look(struct dlq_last *last, struct err *err) NODISCARD;
 /* Whether the topic holds a record of the key that is as new as version, or newer. */
 bool dlq_last_holds(const struct dlq_last *last, struct slice key, uint64_t version);
 
-/* Looks, and sends again, until each newest record is the last. *ret_count: how many were
- * sent. RETRY: it did not come to an end. */
+/* Looks at all that has been written, and sends again, until each newest record is the last.
+ * *ret_count: how many were sent. RETRY: it did not come to an end, or a transaction stays
+ * open. */
 enum fate dlq_last_mend(
     struct dlq_last *last, struct kafka_txn *txn, size_t *ret_count, struct err *err) NODISCARD;
 

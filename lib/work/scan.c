@@ -29,7 +29,8 @@ scan_open(
 		return fate;
 	scan->count = (size_t)count;
 	scan->at = calloc(scan->count + 1, sizeof *scan->at);
-	must(scan->at);
+	scan->reach = calloc(scan->count + 1, sizeof *scan->reach);
+	must(scan->at && scan->reach);
 	for (int32_t i = 0; i < count; i++)
 		scan->at[i] = (struct kafka_part){ .topic = topic, .partition = i };
 	return scan_rewind(scan, err);
@@ -40,6 +41,7 @@ scan_close(struct scan *scan)
 {
 	(void)kafka_consumer_close(scan->consumer, CALL_MS);
 	free(scan->at);
+	free(scan->reach);
 	*scan = (struct scan){ 0 };
 }
 
@@ -58,13 +60,27 @@ scan_seek(struct scan *scan, struct err *err)
 	return kafka_consumer_assign(scan->consumer, scan->at, scan->count, err);
 }
 
+enum fate
+scan_reach(struct scan *scan, struct err *err)
+{
+	struct kafka_part *ends = calloc(scan->count + 1, sizeof *ends);
+	enum fate fate;
+
+	must(ends);
+	memcpy(ends, scan->at, scan->count * sizeof *ends);
+	fate = kafka_consumer_high_watermarks(scan->consumer, ends, scan->count, CALL_MS, err);
+	for (size_t i = 0; i < scan->count && fate == FATE_DONE; i++)
+		scan->reach[i] = ends[i].offset;
+	free(ends);
+	return fate;
+}
+
 static enum fate
-one_poll(struct scan *scan, scan_take *take, void *ctx, bool *ret_moved, struct err *err)
+one_poll(struct scan *scan, scan_take *take, void *ctx, struct err *err)
 {
 	struct kafka_message message;
 	enum fate fate = FATE_DONE;
 
-	*ret_moved = false;
 	switch (kafka_consumer_poll(scan->consumer, POLL_MS, &message, err)) {
 	case KAFKA_NOTHING: return FATE_DONE;
 	case KAFKA_ERROR: return err->fate == FATE_HALT ? FATE_HALT : FATE_DONE;
@@ -78,7 +94,6 @@ one_poll(struct scan *scan, scan_take *take, void *ctx, bool *ret_moved, struct 
 	must(message.partition >= 0 && (size_t)message.partition < scan->count);
 	if (message.offset > scan->at[message.partition].offset)
 		scan->at[message.partition].offset = message.offset;
-	*ret_moved = true;
 	return fate;
 }
 
@@ -93,27 +108,44 @@ records_left(const struct scan *scan, const struct kafka_part *ends)
 	return sum;
 }
 
+static enum fate
+ends_find(const struct scan *scan, struct kafka_part *ends, struct err *err)
+{
+	enum fate fate;
+
+	memcpy(ends, scan->at, scan->count * sizeof *ends);
+	fate = kafka_consumer_offsets_at(
+	    scan->consumer, KAFKA_AT_END, ends, scan->count, CALL_MS, err);
+	for (size_t i = 0; i < scan->count; i++)
+		if (ends[i].offset < scan->reach[i])
+			ends[i].offset = scan->reach[i];
+	return fate;
+}
+
+/* What comes behind the ends, of a partition that goes on, does not lengthen the wait for one
+ * that does not. */
 enum fate
 scan_read(struct scan *scan, scan_take *take, scan_left *left, void *ctx, struct err *err)
 {
 	struct kafka_part *ends = calloc(scan->count + 1, sizeof *ends);
-	int64_t until = clock_mono_ms() + SILENCE_MS, more;
+	int64_t until = 0, least = INT64_MAX, more;
 	enum fate fate;
-	bool moved;
 
 	must(ends);
-	memcpy(ends, scan->at, scan->count * sizeof *ends);
-	fate = kafka_consumer_offsets_at(
-	    scan->consumer, KAFKA_AT_END, ends, scan->count, CALL_MS, err);
+	fate = ends_find(scan, ends, err);
 	while (fate == FATE_DONE && (more = records_left(scan, ends)) > 0) {
 		if (left)
 			left(ctx, scan->at[0].topic, more);
-		fate = one_poll(scan, take, ctx, &moved, err);
-		if (moved)
+		if (more < least)
 			until = clock_mono_ms() + SILENCE_MS;
-		else if (fate == FATE_DONE && clock_mono_ms() > until)
-			fate = err_set(err, FATE_RETRY, "%s: nothing came for %d s",
-			    scan->at[0].topic, SILENCE_MS / 1000);
+		else if (clock_mono_ms() > until)
+			fate = err_set(err, FATE_RETRY,
+			    "%s: nothing came for %d s, and %" PRId64
+			    " records are to come: a broker is away, or a transaction open",
+			    scan->at[0].topic, SILENCE_MS / 1000, more);
+		least = more;
+		if (fate == FATE_DONE)
+			fate = one_poll(scan, take, ctx, err);
 	}
 	free(ends);
 	return fate;

@@ -2,8 +2,9 @@
 /* scan.h -- a topic read by hand, without a group, to its end of a moment.
  *
  * A scan opens at the first record of every partition; each scan_read goes on from where
- * the last one ended, up to the end that read_committed sees when it begins. It commits
- * nothing. The scan owns its consumer and its positions. */
+ * the last one ended, up to the end that read_committed sees when it begins, which lies
+ * before the first open transaction; after scan_reach, at least to what had been written by
+ * then. It commits nothing. The scan owns its consumer and its positions. */
 #ifndef WORK_SCAN_H
 #define WORK_SCAN_H
 
@@ -13,6 +14,7 @@
 struct scan {
 	struct kafka_consumer *consumer;
 	struct kafka_part *at; /* what comes next, a partition */
+	int64_t *reach;        /* before which no reading ends, a partition */
 	size_t count;          /* of partitions */
 };
 
@@ -25,10 +27,13 @@ void scan_close(struct scan *scan); /* accepts a zeroed one, and one that did no
 enum fate scan_seek(struct scan *scan, struct err *err) NODISCARD;
 /* Goes on from the first records, as after scan_open. */
 enum fate scan_rewind(struct scan *scan, struct err *err) NODISCARD;
+/* The readings from now on end behind all that has been written until now, and wait for the
+ * transactions that are open in it. The caller may lower .reach. */
+enum fate scan_reach(struct scan *scan, struct err *err) NODISCARD;
 
 /* take() gets each message, and may keep it by taking its handle; another fate than DONE
- * ends the reading. left() is told how many records are to come; or NULL. RETRY: nothing
- * came for half a minute. */
+ * ends the reading. left() is told how many records are to come; or NULL. RETRY: it came
+ * no nearer to its end for half a minute. */
 typedef enum fate scan_take(void *ctx, struct kafka_message *message, struct err *err);
 typedef void scan_left(void *ctx, const char *topic, int64_t left);
 enum fate scan_read(

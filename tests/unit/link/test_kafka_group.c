@@ -355,6 +355,12 @@ ends_are_asked_for_and_absent_topics_named(void **state)
 	    FATE_DONE);
 	assert_true(parts[0].offset == 0 && parts[1].offset == 0);
 	assert_int_equal(
+	    kafka_consumer_high_watermarks(consumer, parts, 2, 5000, &err), FATE_DONE);
+	assert_true(parts[0].offset == RECORDS && parts[1].offset == RECORDS);
+	parts[1].partition = 7;
+	assert_int_equal(
+	    kafka_consumer_high_watermarks(consumer, parts, 2, 5000, &err), FATE_HALT);
+	assert_int_equal(
 	    kafka_consumer_partitions(consumer, "in", 5000, &count, &err), FATE_DONE);
 	assert_int_equal(count, 2);
 	rd_kafka_mock_topic_set_error(
