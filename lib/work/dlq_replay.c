@@ -178,6 +178,7 @@ replay_open(struct replay *r, struct err *err)
 	enum fate fate = r->options->dry_run ? FATE_DONE : producer_open(r, err);
 
 	r->letters.pipeline = r->pipeline;
+	r->letters.all_notes = r->txn != NULL; /* none comes any more but ours */
 	r->letters.on_note = on_note;
 	r->letters.progress = left_tell;
 	r->letters.ctx = r;

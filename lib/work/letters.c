@@ -87,6 +87,8 @@ letters_open(struct letters *letters, struct err *err)
 	const struct pipeline *p = letters->pipeline;
 	enum fate fate = scan_open(&letters->scan, &p->kafka, p->dlq_topic, err);
 
+	if (fate == FATE_DONE && letters->all_notes)
+		fate = scan_reach(&letters->scan, err);
 	if (fate == FATE_DONE)
 		fate = scan_read(&letters->scan, take_note, left_tell, letters, err);
 	if (fate != FATE_DONE)

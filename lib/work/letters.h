@@ -17,6 +17,7 @@ struct letters_answer {
 
 struct letters {
 	const struct pipeline *pipeline;
+	bool all_notes; /* those that lie behind an open transaction too: it is waited for */
 	struct scan scan;
 	int64_t *ends; /* of the first reading */
 	struct letters_answer *answers;
@@ -30,7 +31,8 @@ struct letters {
 	    int64_t answered_ms, struct err *err);
 };
 
-/* The first reading. pipeline, on_note, progress and ctx are set before. */
+/* The first reading. pipeline, all_notes, on_note, progress and ctx are set before. RETRY:
+ * a transaction stays open, and all notes are wanted. */
 enum fate letters_open(struct letters *letters, struct err *err) NODISCARD;
 /* The second one, as often as wanted: answered_ms is -1 for an open letter. take() may keep
  * the message by taking its handle. */

@@ -280,6 +280,24 @@ def answered(pipeline):
     return [r[2]["sluice.dlq.answers"] for r in read(pipeline.dlq) if "sluice.dlq.answers" in r[2]]
 
 
+def last_note(pipeline):
+    """The headers of what stands last in the dead letters' topic."""
+    return " ".join(read(pipeline.dlq)[-1][2])
+
+
+def answer(pipeline, letters):
+    """Sends letters again and notes it, as a call does that dies before it looks after them."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": os.environ["SLUICE_KAFKA"]})
+    for key, value, headers, partition, offset in letters:
+        own = {k: v for k, v in headers.items() if not k.startswith(("__connect", "sluice.dlq"))}
+        text, source = json.dumps(key), int(headers["__connect.errors.offset"])
+        producer.produce(pipeline.topic, value, key=text, partition=key["id"] % 4,
+                         headers={**own, "sluice.replay": "1", "sluice.replay.worker": "http"})
+        producer.produce(pipeline.dlq, None, key=text, partition=0, headers={
+            "sluice.dlq.answers": f"{partition}/{offset}", "sluice.dlq.from": f"{key['id'] % 4}/{source}"})
+    assert producer.flush(20) == 0
+
+
 def test_kill_9_during_a_replay_of_a_thousand(hooks):  # noqa: F811
     """Each letter once, whenever it dies; half of the keys have a newer row, which stays the last."""
     seed = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -331,15 +349,7 @@ def test_a_call_that_died_is_looked_after_by_the_next(hooks):  # noqa: F811
     state["status"] = 200
     pipeline.caught_up()
     letters = [r for r in read(pipeline.dlq) if r[0]["id"] in newest]
-    producer = confluent_kafka.Producer({"bootstrap.servers": os.environ["SLUICE_KAFKA"]})
-    for key, value, headers, partition, offset in letters:  # as a call leaves them
-        own = {k: v for k, v in headers.items() if not k.startswith(("__connect", "sluice.dlq"))}
-        text, source = json.dumps(key), int(headers["__connect.errors.offset"])
-        producer.produce(pipeline.topic, value, key=text, partition=key["id"] % 4,
-                         headers={**own, "sluice.replay": "1", "sluice.replay.worker": "http"})
-        producer.produce(pipeline.dlq, None, key=text, partition=0, headers={
-            "sluice.dlq.answers": f"{partition}/{offset}", "sluice.dlq.from": f"{key['id'] % 4}/{source}"})
-    assert producer.flush(20) == 0
+    answer(pipeline, letters)
     with pytest.raises(AssertionError):
         newest_are_last(read(pipeline.topic))
     places = ",".join(f"{r[3]}:{r[4]}" for r in letters)
@@ -354,6 +364,50 @@ def test_a_call_that_died_is_looked_after_by_the_next(hooks):  # noqa: F811
     assert code == 0 and lines[-1] == f"3 of 3 dead letters of http sent again to {pipeline.topic}, 0 stay, 2 were sent before", lines
     pipeline.caught_up()
     assert pipeline.stop() == 0
+
+
+def held(topic, partition):
+    """A transaction that stays open in this partition, as one of a killed enrich does for a while."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": os.environ["SLUICE_KAFKA"], "transactional.id": f"held-{topic}",
+                                         "transaction.timeout.ms": 600000})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic, b"undone", key=b"undone", partition=partition)
+    assert producer.flush(30) == 0
+    return producer
+
+
+def test_what_lies_behind_an_open_transaction_is_waited_for(hooks):  # noqa: F811
+    """A read-committed reader ends before it: there is no telling what stands last, or which letters were sent."""
+    (rows, _, sink, ids), (notes, _, other, noted) = refused(hooks, 3), refused(hooks, 3)
+    sink["status"] = other["status"] = 200
+    rows.change(0, op="u", row={"id": 0, "t": "newer"})
+    rows.caught_up()
+    newest = rows.versions
+    transactions = [held(rows.topic, 0), held(notes.dlq, 0)]
+    letter = read(notes.dlq)[0]
+    answer(notes, [letter])  # by an earlier call; its note is not to be seen yet
+    calls = [subprocess.Popen(command(p, "replay", "http", "--all"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             for p in (rows, notes)]
+    words = [call.communicate(timeout=150)[0] for call in calls]
+    assert [call.returncode for call in calls] == [3, 3], words
+    assert f"{rows.topic}: nothing came for" in words[0] and f"{notes.dlq}: nothing came for" in words[1], words
+    assert "3 of 3 dead letters were sent again and noted" in words[0] and "settled" not in last_note(rows), words
+    assert "dead letters were sent" not in words[1], words
+    for transaction in transactions:
+        transaction.abort_transaction(30)
+    code, lines = dlq(rows, "replay", "http", "--all")
+    assert code == 0 and lines[-1] == (f"0 of 0 dead letters of http sent again to {rows.topic}, 0 stay, 3 were sent before, "
+                                       "1 newer record put behind them again"), lines
+    assert "settled" in last_note(rows) and newest_are_last(read(rows.topic))[json.dumps({"id": 0})] == newest
+    code, lines = dlq(notes, "replay", "http", "--all")
+    assert code == 0 and lines[-1] == f"2 of 2 dead letters of http sent again to {notes.topic}, 0 stay, 1 were sent before", lines
+    for pipeline, letters in ((rows, ids), (notes, noted)):
+        again = collections.Counter(r[2]["sluice.id"] for r in read(pipeline.topic) if r[2].get("sluice.replay.worker") == "http")
+        assert again == {id: 1 for id in letters}
+        assert len(answered(pipeline)) == len(set(answered(pipeline))) == 3
+        pipeline.caught_up()
+        assert pipeline.stop() == 0
 
 
 def test_two_calls_at_once_send_each_letter_once(hooks):  # noqa: F811
