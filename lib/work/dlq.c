@@ -80,7 +80,8 @@ dlq_list(const struct pipeline *pipeline, const struct dlq_options *options, siz
 		count_say(&list);
 	letters_close(&list.letters);
 	buf_finish(&list.line);
-	*ret_count = list.open;
+	if (fate == FATE_DONE)
+		*ret_count = list.open;
 	return fate;
 }
 

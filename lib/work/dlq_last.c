@@ -76,7 +76,6 @@ dlq_last_watch(
 		    "more than %d keys: choose fewer letters at a time", VERIFY_KEYS_MAX);
 	if (from < last->from[partition])
 		last->from[partition] = from;
-	last->watched++;
 	return FATE_DONE;
 }
 
@@ -143,7 +142,7 @@ dlq_last_look(struct dlq_last *last, struct err *err)
 {
 	enum fate fate = FATE_DONE;
 
-	if (last->watched == 0)
+	if (verify_table_count(last->keys) == 0)
 		return FATE_DONE;
 	if (!last->looking)
 		fate = places_set(last, &last->scan, last->from, err);
@@ -305,7 +304,8 @@ dlq_last_mend(struct dlq_last *last, struct kafka_txn *txn, size_t *ret_count, s
 		if (fate == FATE_DONE)
 			fate = look_behind_ours(last, err);
 	}
-	*ret_count = mend->sent;
+	if (fate == FATE_DONE)
+		*ret_count = mend->sent;
 	free(from);
 	free(mend);
 	return fate;

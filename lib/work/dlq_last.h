@@ -20,7 +20,6 @@ struct dlq_last {
 	struct scan scan;
 	struct verify_table *keys;
 	int64_t *from; /* a partition of the enriched topic; INT64_MAX: nothing is watched */
-	size_t watched;
 	bool looking;
 	scan_left *progress; /* or NULL */
 	void *ctx;

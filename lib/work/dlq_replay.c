@@ -494,7 +494,8 @@ dlq_replay(const struct pipeline *pipeline, const struct dlq_options *options,
 	r->oldest_ms = INT64_MAX;
 	r->done = verify_table_new();
 	fate = run(r, err);
-	*ret_counts = r->counts;
+	if (fate == FATE_DONE)
+		*ret_counts = r->counts;
 	replay_close(r);
 	free(r);
 	return fate;

@@ -61,7 +61,6 @@ own_read(struct letter *letter, const struct header *header, int64_t *partition)
 		{ "__connect.errors.exception.class.name", &letter->class, NULL },
 		{ "__connect.errors.exception.message", &letter->reason, NULL },
 		{ "sluice.dlq.sink", &letter->worker, NULL },
-		{ "sluice.dlq.attempts", &letter->attempts, NULL },
 		{ DEADLETTER_GENERATION, NULL, &letter->generation },
 		{ DEADLETTER_OMITTED, &letter->omitted, NULL },
 	};

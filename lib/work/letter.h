@@ -15,7 +15,7 @@ struct letter {
 	int32_t partition; /* where it lies in the dead-letter topic, and since when */
 	int64_t offset, when_ms;
 
-	struct slice worker, stage, class, reason, attempts;
+	struct slice worker, stage, class, reason;
 	struct slice sqlstate; /* that the reason ends in; or empty */
 	struct slice topic;    /* of what was refused */
 	int32_t from_partition;
