@@ -136,12 +136,6 @@ same_generation(const struct dlq_answers *a, struct dlq_answer *answer)
 	    then < 0 ? 0 : then, now);
 }
 
-static struct slice
-settled(struct slice offset, const struct buf *text)
-{
-	return slice_of(text->p + ((uintptr_t)offset.p - 1), offset.len);
-}
-
 /* The record's text is the answer's own. */
 static void
 record_write(const struct dlq_answers *a, struct item *item, struct dlq_answer *answer)
@@ -152,8 +146,8 @@ record_write(const struct dlq_answers *a, struct item *item, struct dlq_answer *
 
 	item->headers = headers;
 	item_write(item, a->plan, text, &info);
-	for (size_t i = 0; i < info.header_count; i++) /* offsets plus one: enrich_item.h */
-		headers[i].value = settled(headers[i].value, text);
+	for (size_t i = 0; i < info.header_count; i++)
+		headers[i].value = item_settle(headers[i].value, text);
 	answer->resend.out = (struct kafka_out){ .topic = a->pipeline->enrich.topic,
 		.partition = item->message.partition,
 		.key = slice_of(text->p, info.value_start) };

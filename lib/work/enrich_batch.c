@@ -309,13 +309,6 @@ offset_slice(size_t start, const struct buf *text)
 }
 
 static void
-settle_slice(struct slice *s, const struct buf *text)
-{
-	if (s->p)
-		s->p = text->p + ((uintptr_t)s->p - 1);
-}
-
-static void
 letter_add(struct enrich_batch *b, struct item *item)
 {
 	struct deadletter *letter = arena_alloc(&b->arena, sizeof *letter);
@@ -371,10 +364,10 @@ settle_outs(struct enrich_batch *b, size_t from)
 
 		if (!item->out)
 			continue;
-		settle_slice(&item->out->key, &b->text);
-		settle_slice(&item->out->value, &b->text);
+		item->out->key = item_settle(item->out->key, &b->text);
+		item->out->value = item_settle(item->out->value, &b->text);
 		for (size_t h = 0; h < item->out->header_count; h++)
-			settle_slice(&item->headers[h].value, &b->text);
+			item->headers[h].value = item_settle(item->headers[h].value, &b->text);
 	}
 }
 

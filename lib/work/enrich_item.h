@@ -7,6 +7,9 @@
 #ifndef WORK_ENRICH_ITEM_H
 #define WORK_ENRICH_ITEM_H
 
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "link/kafka.h"
 #include "wire/change.h"
 #include "work/enrich_plan.h"
@@ -60,5 +63,14 @@ struct item_text {
 };
 void item_write(struct item *item, const struct enrich_plan *plan, struct buf *text,
     struct item_text *ret_text);
+
+/* Such an offset plus one as a pointer, when text has stopped growing; NULL stays NULL. */
+static inline struct slice
+item_settle(struct slice offset, const struct buf *text)
+{
+	if (offset.p)
+		offset.p = text->p + ((uintptr_t)offset.p - 1);
+	return offset;
+}
 
 #endif

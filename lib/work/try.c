@@ -163,7 +163,6 @@ put_record(struct try *try, struct item *item, struct buf *out)
 {
 	struct header headers[ITEM_HEADERS];
 	struct item_text info;
-	struct slice value;
 
 	try->text.len = 0;
 	item->headers = headers;
@@ -180,11 +179,10 @@ put_record(struct try *try, struct item *item, struct buf *out)
 		buf_cstr(out, "null");
 	buf_cstr(out, ",\"headers\":");
 	for (size_t i = 0; i < info.header_count; i++) {
-		value = item->headers[i].value; /* an offset plus one: enrich_item.h */
 		buf_byte(out, i ? ',' : '{');
-		json_quote(out, item->headers[i].name);
+		json_quote(out, headers[i].name);
 		buf_byte(out, ':');
-		json_quote(out, slice_of(try->text.p + ((uintptr_t)value.p - 1), value.len));
+		json_quote(out, item_settle(headers[i].value, &try->text));
 	}
 	buf_cstr(out, "}}");
 }
