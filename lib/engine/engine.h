@@ -31,8 +31,11 @@ struct engine_end {
 	long position;         /* of the error in ask.sql, bytes from 0; -1: not told */
 	bool outcome_unknown;  /* a write that may have happened */
 	int64_t affected;      /* rows of a write; -1: not one */
-	uint64_t lsn;          /* of a write: everything before it is committed; 0: none */
-	uint64_t rows;         /* given to the reader */
+	/* Of a write: everything before lsn is committed, in this history of Postgres; 0:
+	 * none. */
+	uint64_t lsn, system;
+	uint32_t timeline;
+	uint64_t rows; /* given to the reader */
 	/* What the engine says that it took; 0: it does not say. */
 	double cpu_s;
 	uint64_t bytes_read;

@@ -71,7 +71,9 @@ on_end(void *ctx, const struct pg_end *told)
 		.position = told->position,
 		.outcome_unknown = told->outcome_unknown,
 		.affected = query->ask.access == ENGINE_WRITE ? told->affected : -1,
-		.lsn = told->lsn };
+		.lsn = told->lsn,
+		.system = told->system,
+		.timeline = told->timeline };
 
 	engine_ended(query, &end);
 }

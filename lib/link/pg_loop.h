@@ -6,9 +6,9 @@
  * trip BEGIN READ ONLY, statement, COMMIT; rows are handed on as views of what was
  * received; who has enough stops the reading of that socket. A text that comes twice is
  * prepared and kept, by connection. A write is followed by the WAL position after its
- * COMMIT and by DISCARD ALL. One run at a time on a session, and no more runs than the
- * pool's maximum, which the caller keeps. It refuses parameters with a NUL byte, texts of
- * several statements (the server does) and rows above PG_FRAME_MAX. */
+ * COMMIT, the history that this is of, and by DISCARD ALL. One run at a time on a session, and
+ * no more runs than the pool's maximum, which the caller keeps. It refuses parameters with a
+ * NUL byte, texts of several statements (the server does) and rows above PG_FRAME_MAX. */
 #ifndef LINK_PG_LOOP_H
 #define LINK_PG_LOOP_H
 
@@ -25,7 +25,10 @@ struct pg_end {
 	long position;        /* in sql, bytes from 0; -1: not told */
 	bool outcome_unknown; /* the connection was lost around a write's COMMIT */
 	int64_t affected;     /* -1: no such number */
-	uint64_t lsn;         /* of a write; 0: not known */
+	/* A write's: all before lsn is committed, in this history of Postgres (system
+	 * identifier, timeline); 0: not known. */
+	uint64_t lsn, system;
+	uint32_t timeline;
 };
 
 struct pg_handler {

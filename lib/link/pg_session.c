@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,10 @@ put_run(struct pg_session *s, const char *statement)
 	pg_frame_execute(&s->out);
 }
 
+static const char where_it_stands[] = "SELECT pg_catalog.pg_current_wal_insert_lsn(), "
+				      "(pg_catalog.pg_control_system()).system_identifier, "
+				      "(pg_catalog.pg_control_checkpoint()).timeline_id";
+
 /* A text is parsed before the transaction begins, so that a bad one leaves nothing to be
  * rolled back. */
 void
@@ -125,7 +130,7 @@ pg_session_begin(struct pg_session *s)
 	}
 	if (s->run.write) {
 		pg_frame_parse(out, "w", "BEGIN READ WRITE");
-		pg_frame_parse(out, "l", "SELECT pg_catalog.pg_current_wal_insert_lsn()");
+		pg_frame_parse(out, "l", where_it_stands);
 	}
 	if (!s->reused) {
 		pg_frame_parse(out, s->statement->name, s->run.sql);
@@ -200,22 +205,33 @@ tell(struct pg_session *s)
 	}
 }
 
+/* Of where_it_stands. A token is of use only with all three. */
+static bool
+on_place(struct pg_session *s, struct slice body)
+{
+	uint32_t high, low, timeline;
+	uint64_t system;
+	struct slice of[3];
+	char text[64];
+
+	if (!pg_frame_row(body, of, 3))
+		return nonsense(s);
+	(void)snprintf(text, sizeof text, "%.*s %.*s %.*s", SLICE_ARG(of[0]), SLICE_ARG(of[1]),
+	    SLICE_ARG(of[2]));
+	if (sscanf(text, "%" SCNx32 "/%" SCNx32 " %" SCNu64 " %" SCNu32, &high, &low, &system,
+		&timeline) == 4) {
+		s->end.lsn = (uint64_t)high << 32 | low;
+		s->end.system = system;
+		s->end.timeline = timeline;
+	}
+	return true;
+}
+
 static bool
 on_row(struct pg_session *s, struct slice body)
 {
-	unsigned long high, low;
-	char text[32];
-
-	if (s->stage == PG_STAGE_LSN) {
-		struct slice lsn;
-
-		if (!pg_frame_row(body, &lsn, 1))
-			return nonsense(s);
-		(void)snprintf(text, sizeof text, "%.*s", SLICE_ARG(lsn));
-		if (sscanf(text, "%lx/%lx", &high, &low) == 2)
-			s->end.lsn = (uint64_t)high << 32 | low;
-		return true;
-	}
+	if (s->stage == PG_STAGE_LSN)
+		return on_place(s, body);
 	if (s->stage != PG_STAGE_RUN || !s->statement->ready)
 		return nonsense(s);
 	tell(s);

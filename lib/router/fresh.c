@@ -119,24 +119,21 @@ router_fresh_lag_ms(struct router_fresh *f, size_t engine, int64_t wall_ms)
 	return w.lag_ms;
 }
 
-struct read_token
-router_fresh_token(struct router_fresh *f, uint64_t lsn)
-{
-	struct read_token token = { 0 };
-
-	for (size_t i = 0; i < f->registry->source_count && token.system == 0; i++)
-		token = fresh_source_history(f->sources[i]);
-	token.lsn = lsn;
-	return token;
-}
-
 bool
 router_fresh_knows(struct router_fresh *f, const struct read_token *token)
 {
-	struct read_token now = router_fresh_token(f, 0);
+	bool known = false;
 
-	return token->system != 0 && token->system == now.system &&
-	       token->timeline == now.timeline;
+	for (size_t i = 0; i < f->registry->source_count; i++) {
+		struct read_token now = fresh_source_history(f->sources[i]);
+
+		if (now.system == 0)
+			continue;
+		if (token->system != now.system || token->timeline != now.timeline)
+			return false;
+		known = true;
+	}
+	return known;
 }
 
 void

@@ -31,10 +31,8 @@ void router_fresh_weather(struct router_fresh *fresh, const struct plan *plan, i
 /* For /v1/engines: the largest lag of any source; LAG_UNKNOWN. */
 int64_t router_fresh_lag_ms(struct router_fresh *fresh, size_t engine, int64_t wall_ms);
 
-/* A token for a write that ended at lsn: the history is that of the sources' Postgres. */
-struct read_token router_fresh_token(struct router_fresh *fresh, uint64_t lsn);
-/* Whether the token is of the history that the barriers see now; a token of another
- * history (a restore, a failover) says nothing about what stands here. */
+/* Whether the token is of the history that every barrier with an answer sees now; a token of
+ * another (a restore, a failover, another server) says nothing about what stands here. */
 bool router_fresh_knows(struct router_fresh *fresh, const struct read_token *token);
 
 /* Somebody waits: look more often for the next seconds. */

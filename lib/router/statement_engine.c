@@ -84,9 +84,9 @@ statement_fail_of_engine(struct statement *s, const struct engine_end *end)
 }
 
 static void
-write_token(struct statement *s, uint64_t lsn)
+write_token(struct statement *s, const struct engine_end *end)
 {
-	struct read_token token = router_fresh_token(s->router->fresh, lsn);
+	struct read_token token = { end->system, end->timeline, end->lsn };
 	struct buf text = { 0 };
 
 	read_token_write(s->router->token_key, slice_str(s->who->name), &token, &text);
@@ -138,7 +138,7 @@ on_end(void *ctx, const struct engine_end *end)
 	}
 	if (end->fate == FATE_DONE || cut) {
 		if (end->fate == FATE_DONE && end->lsn)
-			write_token(s, end->lsn);
+			write_token(s, end);
 		if (end->fate == FATE_DONE && s->engine >= 0)
 			s->cost = router_measured(s->router, s->plan, s->engine, end);
 		if (!s->told)

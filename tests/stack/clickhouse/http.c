@@ -17,16 +17,6 @@ enum { CONNECTION_MEMORY = 1 << 20 }; /* a query may stand in the URL */
 static const char too_large[] =
     "Code: 229. DB::Exception: The body is larger than --max-body. (QUERY_IS_TOO_LARGE)";
 
-static bool
-declared_too_large(struct server *server, struct MHD_Connection *http)
-{
-	const char *text =
-	    MHD_lookup_connection_value(http, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	uint64_t len;
-
-	return text && slice_u64(slice_str(text), &len) && len > server->body_max;
-}
-
 static enum MHD_Result
 serve(struct request *request, const char *url)
 {
@@ -46,7 +36,8 @@ serve(struct request *request, const char *url)
 }
 
 /* Called with the headers, then with each piece of the body, then once more. An
- * answer in the first call would keep "Expect: 100-continue" from being honoured. */
+ * answer in the first call would keep "Expect: 100-continue" from being honoured, and
+ * who is still sending would meet a closed connection instead of it. */
 static enum MHD_Result
 on_request(void *cls, struct MHD_Connection *http, const char *url, const char *method,
     const char *version, const char *data, size_t *data_len, void **memory)
@@ -59,8 +50,6 @@ on_request(void *cls, struct MHD_Connection *http, const char *url, const char *
 	if (!request) {
 		*memory = request = request_new(server, method);
 		request->http = http;
-		if (declared_too_large(server, http))
-			return reply_error(request, too_large, 0);
 		return MHD_YES;
 	}
 	if (*data_len) {
