@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-generate: writes a pipeline's Postgres tables as an application would. */
-#include "work/generate.h"
+#include "demo/generate.h"
 
 int
 main(int argc, char **argv)

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "base/options.h"
+#include "ctl/decode.h"
 #include "tools.h"
 #include "work/catalog.h"
-#include "work/decode.h"
 #include "work/worker.h"
 
 int

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluicectl dlq: the dead letters of a pipeline, looked at and sent again. */
-#include "work/dlq_replay.h"
+#include "ctl/dlq_replay.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,11 +5,11 @@
 
 #include "base/options.h"
 #include "call.h"
+#include "ctl/bootstrap.h"
+#include "ctl/check.h"
+#include "ctl/ddl.h"
 #include "router/check.h"
 #include "tools.h"
-#include "work/bootstrap.h"
-#include "work/check.h"
-#include "work/ddl.h"
 #include "work/worker.h"
 
 struct command {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 
 #include "base/options.h"
+#include "ctl/try.h"
 #include "tools.h"
 #include "wire/describe.h"
 #include "work/catalog.h"
-#include "work/try.h"
 #include "work/worker.h"
 
 struct files {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "work/verify.h"
+#include "ctl/verify.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
 #include "call.h"
-#include "work/reset.h"
+#include "ctl/reset.h"
 #include "work/worker.h"
 
 enum { EXIT_DIFFERENT = 1, SESSION_END_MS = 15000 };

@@ -7,10 +7,10 @@
 #ifndef ROUTER_FRESH_SOURCE_H
 #define ROUTER_FRESH_SOURCE_H
 
+#include "ctl/barrier.h"
 #include "engine/registry.h"
 #include "link/loop.h"
 #include "wire/read_token.h"
-#include "work/barrier.h"
 
 struct fresh_source;
 

@@ -7,7 +7,7 @@ awk '
 BEGIN {
 	n = split("assert arpa/inet ctype dirent dlfcn emmintrin endian errno fcntl float inttypes libgen limits malloc math netdb netinet/in netinet/tcp poll pthread sched signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings sys/epoll sys/eventfd sys/mman sys/random sys/resource sys/signalfd sys/socket sys/stat sys/time sys/types sys/uio sys/un sys/wait time unistd", s, " ")
 	for (i = 1; i <= n; i++) system_h[s[i] ".h"] = 1
-	m = split("sql:pg_query sql:gmp sql:jansson wire:lz4frame wire:zstd wire:gmp wire:openssl/evp wire:openssl/hmac wire:openssl/crypto work:jansson router:jansson engine:jansson sink:jansson work:systemd/sd-daemon router:systemd/sd-daemon", a, " ")
+	m = split("sql:pg_query sql:gmp sql:jansson wire:lz4frame wire:zstd wire:gmp wire:openssl/evp wire:openssl/hmac wire:openssl/crypto work:jansson ctl:jansson router:jansson engine:jansson sink:jansson work:systemd/sd-daemon router:systemd/sd-daemon", a, " ")
 	for (i = 1; i <= m; i++) allow[a[i] ".h"] = 1
 }
 /^[ \t]*#[ \t]*include[ \t]*</ {

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/verify.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "ctl/barrier.h"
+#include "ctl/verify_side.h"
+#include "wire/json.h"
+#include "work/catalog.h"
+
+enum { ROW_ARENA = 64 << 20, TOPIC_SIZE = 300 };
+
+static const char *const side_names[SIDES] = { "postgres", "topic", "clickhouse" };
+
+struct run {
+	struct verify v;
+	struct barrier *barrier;
+	const struct verify_options *options;
+	char dimensions[SQL_SOURCES_MAX][TOPIC_SIZE]; /* topics that enrich reads as well */
+	bool has[SIDES];                              /* what is compared with Postgres */
+	struct count {
+		size_t equal, differs, missing, extra, excused;
+	} counts[SIDES];
+};
+
+static void say(struct run *run, const char *fmt, ...) PRINTF(2, 3);
+
+static void
+say(struct run *run, const char *fmt, ...)
+{
+	char *line = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&line, fmt, args);
+	va_end(args);
+	must(n >= 0);
+	run->options->say(line);
+	free(line);
+}
+
+/* --- opening --- */
+
+static enum fate
+key_columns(struct verify *v, struct err *err)
+{
+	const struct pipeline_list *key = &v->pipeline->enrich.key;
+	size_t column;
+
+	for (size_t i = 0; i < key->count; i++) {
+		enum fate fate =
+		    query_fact_column(v->query, key->items[i], &v->key[i], &column, err);
+
+		if (fate != FATE_DONE)
+			return fate;
+	}
+	v->key_count = key->count;
+	return FATE_DONE;
+}
+
+/* Whether facts are sent again when their dimension rows change. */
+static bool
+refreshes(const struct survey *survey)
+{
+	return survey->pipeline->enrich.on_dimension_change == DIMENSION_REFRESH &&
+	       connector_setting(&survey->connector, "signal.data.collection");
+}
+
+static enum fate
+query_known(struct verify *v, struct err *err)
+{
+	bool keep = !refreshes(v->survey);
+	enum fate fate = query_open(v->survey->pg, v->pipeline, &v->query, err);
+
+	if (fate != FATE_DONE)
+		return fate;
+	v->columns = sql_query_results(v->query);
+	v->column_count = sql_query_result_count(v->query);
+	v->compared = calloc(v->column_count + 1, sizeof *v->compared);
+	v->row.at = calloc(v->column_count + 1, sizeof *v->row.at);
+	must(v->compared && v->row.at);
+	for (size_t i = 0; i < v->column_count; i++) {
+		size_t source = 1, column;
+
+		v->compared[i] =
+		    !keep ||
+		    (sql_query_result_origin(v->query, i, &source, &column) && source == 0);
+	}
+	return key_columns(v, err);
+}
+
+/* ClickHouse is asked when its worker runs: a group that somebody is in. */
+static enum fate
+clickhouse_runs(struct run *run, bool *ret_runs, struct err *err)
+{
+	struct survey_group groups[SURVEY_GROUPS_MAX];
+	size_t count = survey_groups(run->v.survey, groups);
+
+	*ret_runs = false;
+	for (size_t i = 0; i < count; i++) {
+		struct kafka_group group = { 0 };
+		enum fate fate;
+
+		if (strcmp(groups[i].worker, "clickhouse") != 0)
+			continue;
+		fate = kafka_admin_group(
+		    run->v.survey->admin, groups[i].group, &run->v.survey->arena, &group, err);
+		if (fate != FATE_DONE)
+			return fate;
+		*ret_runs = group.member_count > 0;
+		if (!*ret_runs)
+			say(run, "clickhouse  left out: nobody is in group %s",
+			    groups[i].group);
+	}
+	return FATE_DONE;
+}
+
+/* Where refreshes are asked for, enrich's group reads the dimensions' topics too. */
+static enum fate
+barrier_begin(struct run *run, struct err *err)
+{
+	struct verify *v = &run->v;
+	const char *topics[SQL_SOURCES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 1; i < sql_query_source_count(v->query) && refreshes(v->survey); i++) {
+		const struct sql_source *source = sql_query_source(v->query, i);
+		char *topic = run->dimensions[count];
+		int32_t partitions = 0;
+		bool seen = !source->needed;
+		enum fate fate;
+
+		(void)snprintf(topic, TOPIC_SIZE, "%s.%s.%s", v->pipeline->prefix,
+		    source->schema, source->table);
+		fate = kafka_admin_partitions(v->survey->admin, topic, &partitions, err);
+		if (fate != FATE_DONE)
+			return fate;
+		for (size_t n = 0; n < count && !seen; n++)
+			seen = strcmp(topics[n], topic) == 0;
+		if (!seen && partitions > 0)
+			topics[count++] = topic;
+	}
+	return barrier_open(v->survey, topics, count, &run->barrier, err);
+}
+
+static enum fate
+run_open(struct run *run, struct err *err)
+{
+	struct verify *v = &run->v;
+	enum fate fate = survey_open(v->pipeline, &v->survey, err);
+
+	arena_init(&v->arena, ROW_ARENA);
+	v->table = verify_table_new();
+	if (fate == FATE_DONE)
+		fate = query_known(v, err);
+	if (fate == FATE_DONE)
+		fate = barrier_begin(run, err);
+	run->has[SIDE_TOPIC] = true;
+	if (fate == FATE_DONE)
+		fate = clickhouse_runs(run, &run->has[SIDE_CLICKHOUSE], err);
+	return fate;
+}
+
+static void
+run_finish(struct run *run)
+{
+	struct verify *v = &run->v;
+
+	for (size_t i = 0; i < VERIFY_EVIDENCE_MAX; i++)
+		for (size_t s = 0; s < SIDES; s++)
+			buf_finish(&v->evidence[i][s]);
+	scan_close(&v->scan);
+	buf_finish(&v->row.text);
+	buf_finish(&v->key_text);
+	free(v->row.at);
+	free(v->compared);
+	verify_table_free(v->table);
+	arena_finish(&v->arena);
+	barrier_close(run->barrier);
+	sql_query_free(v->query);
+	survey_close(v->survey);
+}
+
+/* --- rounds --- */
+
+/* What agrees now is settled, whatever comes later. Returns how many keys are not. */
+static size_t
+settle(struct run *run)
+{
+	struct verify *v = &run->v;
+	size_t open = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++) {
+		struct verify_entry *e = verify_table_entry(v->table, i);
+
+		for (size_t s = SIDE_TOPIC; s < SIDES; s++)
+			if (!run->has[s] || e->rows[s] == e->rows[SIDE_POSTGRES])
+				e->agreed[s] = true;
+		open += verify_wanted(e, PASS_AGAIN);
+	}
+	return open;
+}
+
+static enum fate
+targets_read(struct run *run, enum verify_pass pass, struct err *err)
+{
+	static const char *const workers[] = { "enrich", "clickhouse" };
+	struct verify *v = &run->v;
+	uint64_t lsn = 0;
+	enum fate fate = barrier_now(v->survey, &lsn, err);
+
+	verify_progress(v, "waiting for the workers");
+	if (fate == FATE_DONE)
+		fate = barrier_wait(run->barrier, lsn, workers,
+		    run->has[SIDE_CLICKHOUSE] ? 2 : 1, run->options->barrier_ms, err);
+	if (fate == FATE_DONE)
+		fate = verify_topic(v, pass, err);
+	if (fate == FATE_DONE && run->has[SIDE_CLICKHOUSE])
+		fate = verify_clickhouse(v, pass, err);
+	return fate;
+}
+
+/* Postgres is read before the barrier; what changed meanwhile is ahead of it in the
+ * targets, and meets it in the next reading of Postgres. */
+static enum fate
+rounds(struct run *run, struct err *err)
+{
+	struct verify *v = &run->v;
+	enum fate fate = verify_postgres(v, PASS_WHOLE, err);
+	int64_t moved_ms;
+	size_t open;
+
+	if (fate == FATE_DONE)
+		fate = targets_read(run, PASS_WHOLE, err);
+	moved_ms = clock_mono_ms();
+	for (open = fate == FATE_DONE ? settle(run) : 0; open > 0;) {
+		size_t before = open;
+
+		fate = verify_postgres(v, PASS_AGAIN, err);
+		open = fate == FATE_DONE ? settle(run) : 0;
+		if (open > 0)
+			fate = targets_read(run, PASS_AGAIN, err);
+		if (fate != FATE_DONE)
+			break;
+		open = settle(run);
+		if (open < before)
+			moved_ms = clock_mono_ms();
+		else if (clock_mono_ms() - moved_ms >= run->options->settle_ms)
+			break;
+	}
+	return fate;
+}
+
+/* --- the report --- */
+
+static void
+excuse(void *ctx, struct verify_entry *e, enum verify_side side)
+{
+	(void)ctx;
+	if (!e->agreed[side])
+		e->excused[side] = e->agreed[side] = true;
+	/* ClickHouse holds what the topic does: the same excuse */
+	if (side == SIDE_TOPIC && !e->agreed[SIDE_CLICKHOUSE] &&
+	    e->rows[SIDE_CLICKHOUSE] == e->rows[SIDE_TOPIC])
+		e->excused[SIDE_CLICKHOUSE] = e->agreed[SIDE_CLICKHOUSE] = true;
+}
+
+static size_t *
+verdict_count(struct count *count, const struct verify_entry *e, enum verify_side side)
+{
+	if (e->rows[SIDE_POSTGRES] == ROW_ABSENT)
+		return &count->extra;
+	return e->rows[side] == ROW_ABSENT ? &count->missing : &count->differs;
+}
+
+static void
+count_all(struct run *run)
+{
+	struct verify *v = &run->v;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++) {
+		struct verify_entry *e = verify_table_entry(v->table, i);
+
+		for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++)
+			if (e->excused[s])
+				run->counts[s].excused++;
+			else if (!e->agreed[s])
+				++*verdict_count(&run->counts[s], e, s);
+			else if (e->rows[SIDE_POSTGRES] != ROW_ABSENT)
+				run->counts[s].equal++;
+	}
+}
+
+static bool
+counts_say(struct run *run)
+{
+	const struct pipeline *p = run->v.pipeline;
+	bool clean = true;
+
+	for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++) {
+		const struct count *c = &run->counts[s];
+		bool good = c->differs + c->missing + c->extra == 0;
+
+		if (!run->has[s])
+			continue;
+		clean = clean && good;
+		say(run,
+		    "%-11s %s%s%s: %zu equal, %zu differ, %zu missing, %zu extra, %zu excused",
+		    side_names[s], s == SIDE_TOPIC ? p->enrich.topic : p->clickhouse.database,
+		    s == SIDE_TOPIC ? "" : ".", s == SIDE_TOPIC ? "" : p->clickhouse.table,
+		    c->equal, c->differs, c->missing, c->extra, c->excused);
+	}
+	return clean;
+}
+
+static size_t
+evidence_choose(struct run *run, size_t max)
+{
+	struct verify *v = &run->v;
+	size_t chosen = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table) && chosen < max; i++) {
+		struct verify_entry *e = verify_table_entry(v->table, i);
+
+		if (verify_wanted(e, PASS_AGAIN))
+			e->evidence = (int)chosen++;
+	}
+	return chosen;
+}
+
+/* ": price, line_total"; nothing when one of the two is no row. */
+static void
+columns_print(const struct run *run, struct slice want, struct slice have, struct buf *out)
+{
+	const struct verify *v = &run->v;
+	bool first = true;
+
+	if (!want.len || !have.len || *want.p != '{' || *have.p != '{')
+		return;
+	for (size_t i = 0; i < v->column_count; i++) {
+		struct slice name = slice_str(v->columns[i].name);
+
+		if (!v->compared[i] ||
+		    slice_eq(json_member(want, name), json_member(have, name)))
+			continue;
+		buf_printf(out, "%s%.*s", first ? ": " : ", ", SLICE_ARG(name));
+		first = false;
+	}
+}
+
+static void
+verdict_say(struct run *run, const struct verify_entry *e, enum verify_side side)
+{
+	struct verify *v = &run->v;
+	struct buf *rows = v->evidence[e->evidence], columns = { 0 };
+	struct count c = { 0 };
+	const size_t *verdict = verdict_count(&c, e, side);
+
+	if (verdict == &c.differs)
+		columns_print(
+		    run, buf_view(&rows[SIDE_POSTGRES]), buf_view(&rows[side]), &columns);
+	say(run, "  [%.*s] %s %s%s", SLICE_ARG(verify_table_key(v->table, e)),
+	    verdict == &c.extra     ? "is extra in"
+	    : verdict == &c.missing ? "is missing in"
+				    : "differs in",
+	    side_names[side], buf_str(&columns));
+	buf_finish(&columns);
+}
+
+static void
+rows_say(struct run *run, const struct verify_entry *e)
+{
+	struct verify *v = &run->v;
+
+	for (enum verify_side s = SIDE_POSTGRES; s < SIDES; s++) {
+		struct buf *row = &v->evidence[e->evidence][s];
+		struct buf where = { 0 };
+
+		if (s != SIDE_POSTGRES && !run->has[s])
+			continue;
+		if (s == SIDE_TOPIC && e->offset >= 0)
+			buf_printf(&where, " (%s/%" PRId32 "/%" PRId64 ")",
+			    v->pipeline->enrich.topic, e->partition, e->offset);
+		say(run, "    %-11s%s%s", side_names[s], row->len ? buf_str(row) : "no row",
+		    buf_str(&where));
+		buf_finish(&where);
+	}
+}
+
+static void
+evidence_say(struct run *run)
+{
+	struct verify *v = &run->v;
+	size_t more = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++) {
+		struct verify_entry *e = verify_table_entry(v->table, i);
+
+		more += e->evidence < 0 && verify_wanted(e, PASS_AGAIN);
+		if (e->evidence < 0)
+			continue;
+		for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++)
+			if (!e->agreed[s])
+				verdict_say(run, e, s);
+		rows_say(run, e);
+	}
+	if (more)
+		say(run, "  and %zu key%s more", more, more == 1 ? "" : "s");
+}
+
+static enum fate
+report(struct run *run, bool *ret_clean, struct err *err)
+{
+	struct verify *v = &run->v;
+	enum fate fate = FATE_DONE;
+
+	if (settle(run) > 0)
+		fate = verify_letters(v, excuse, NULL, err);
+	if (fate != FATE_DONE)
+		return fate;
+	count_all(run);
+	*ret_clean = counts_say(run);
+	if (evidence_choose(run, run->options->evidence) == 0)
+		return FATE_DONE;
+	fate = verify_postgres(v, PASS_SHOW, err);
+	if (fate == FATE_DONE)
+		fate = verify_topic_show(v, err);
+	if (fate == FATE_DONE && run->has[SIDE_CLICKHOUSE])
+		fate = verify_clickhouse(v, PASS_SHOW, err);
+	if (fate == FATE_DONE)
+		evidence_say(run);
+	return fate;
+}
+
+enum fate
+verify_run(const struct pipeline *pipeline, const struct verify_options *options,
+    bool *ret_clean, struct err *err)
+{
+	struct run *run = calloc(1, sizeof *run);
+	enum fate fate;
+
+	must(run && options->evidence <= VERIFY_EVIDENCE_MAX);
+	run->v.pipeline = pipeline;
+	run->v.progress = options->progress;
+	run->options = options;
+	fate = run_open(run, err);
+	if (fate == FATE_DONE)
+		fate = rounds(run, err);
+	if (fate == FATE_DONE)
+		fate = report(run, ret_clean, err);
+	run_finish(run);
+	free(run);
+	return fate;
+}

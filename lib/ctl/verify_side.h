@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify_side.h -- what the verify*.c files share: the sides that are compared, each read
+ * into one table of checksums.
+ *
+ * A side is read whole once (new keys are made), and later again for the keys that do not
+ * agree (nothing is made). A row is a list of JSON values, one a column of the query,
+ * written by one function (value_to_json) whatever side it came from; the topic's are
+ * taken as they stand. With evidence wanted, the chosen keys' rows are kept as texts. */
+#ifndef CTL_VERIFY_SIDE_H
+#define CTL_VERIFY_SIDE_H
+
+#include "ctl/scan.h"
+#include "ctl/survey.h"
+#include "ctl/verify.h"
+#include "ctl/verify_table.h"
+#include "sql/query.h"
+
+/* One row being put together: column i is text[at[i], at[i + 1]). */
+struct verify_row {
+	struct buf text;
+	size_t *at;
+	size_t count; /* columns written so far */
+};
+
+/* WHOLE makes keys; AGAIN reads those that do not agree; SHOW keeps texts only. */
+enum verify_pass { PASS_WHOLE, PASS_AGAIN, PASS_SHOW };
+
+struct verify {
+	struct survey *survey;
+	const struct pipeline *pipeline;
+	struct sql_query *query;
+	const struct row_column *columns;
+	size_t column_count;
+	bool *compared; /* dimension columns are not, when they are as of processing */
+	size_t key[PIPELINE_KEYS_MAX]; /* columns of the key */
+	size_t key_count;
+	struct verify_table *table;
+	struct arena arena; /* of one row */
+	struct verify_row row;
+	struct buf key_text;
+	struct buf evidence[VERIFY_EVIDENCE_MAX][SIDES]; /* rows as JSON objects */
+	void (*progress)(const char *text);
+	int64_t next_progress_ms;
+
+	struct scan scan; /* of the enriched topic */
+	enum verify_pass pass;
+};
+
+/* Tells how far it is, if it is time to. */
+void verify_progress(struct verify *v, const char *fmt, ...) PRINTF(2, 3);
+
+void verify_row_begin(struct verify *v);
+void verify_row_end_column(struct verify *v);
+/* Column from a text as Postgres prints it; p NULL is NULL. HALT: it is not of its type. */
+enum fate verify_row_text(struct verify *v, struct slice text, struct err *err) NODISCARD;
+uint64_t verify_row_checksum(const struct verify *v);
+/* Of the row at hand; good until the next one. */
+struct slice verify_row_key(struct verify *v);
+void verify_row_print(const struct verify *v, struct buf *out);
+
+/* The row at hand belongs to this side. HALT: the table is full. */
+enum fate verify_row_note(
+    struct verify *v, enum verify_side side, enum verify_pass pass, struct err *err) NODISCARD;
+/* Whether the pass is about this entry, as far as the side goes. */
+bool verify_wanted(const struct verify_entry *e, enum verify_pass pass);
+/* Before a side is read again: what is not found is not there. */
+void verify_clear(struct verify *v, enum verify_side side);
+
+enum fate verify_postgres(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
+enum fate verify_clickhouse(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
+
+/* Reads on to the topic's end as it is now. */
+enum fate verify_topic(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
+/* The evidence of the chosen keys; ends the reading. */
+enum fate verify_topic_show(struct verify *v, struct err *err) NODISCARD;
+/* excused(): the key's newest change is a dead letter, of enrich or of the sink. */
+enum fate verify_letters(struct verify *v,
+    void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
+    struct err *err) NODISCARD;
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "ctl/verify_side.h"
+#include "wire/json.h"
+
+enum { HEADERS_MAX = 64 };
+
+static void
+left_tell(void *ctx, const char *topic, int64_t left)
+{
+	verify_progress(ctx, "%s: %" PRId64 " records to read", topic, left);
+}
+
+/* --- the enriched topic --- */
+
+/* The values of a JSON key or row, in the order wanted, as they stand. */
+static bool
+members_find(struct slice object, const char *const *names, size_t count, struct slice *ret)
+{
+	struct slice raw;
+	struct err ignored;
+
+	if (json_check(object, &raw, &ignored) != FATE_DONE || json_kind_of(raw) != JSON_OBJECT)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = json_member(raw, slice_str(names[i]));
+		if (!ret[i].p)
+			return false;
+	}
+	return true;
+}
+
+static struct slice
+key_join(struct verify *v, const struct slice *values)
+{
+	v->key_text.len = 0;
+	for (size_t i = 0; i < v->key_count; i++) {
+		if (i)
+			buf_byte(&v->key_text, ',');
+		buf_slice(&v->key_text, values[i]);
+	}
+	return buf_view(&v->key_text);
+}
+
+/* {"id":1}, or Debezium's {"schema":..,"payload":{"id":1}}. p NULL: no such key. */
+static struct slice
+key_read(struct verify *v, struct slice text, const char *const *names)
+{
+	struct slice values[PIPELINE_KEYS_MAX], payload, raw;
+	struct err ignored;
+
+	if (!text.p || json_check(text, &raw, &ignored) != FATE_DONE ||
+	    json_kind_of(raw) != JSON_OBJECT)
+		return (struct slice){ 0 };
+	payload = json_member(raw, SLICE("payload"));
+	if (payload.p && json_kind_of(payload) == JSON_OBJECT)
+		raw = payload;
+	return members_find(raw, names, v->key_count, values) ? key_join(v, values)
+							      : (struct slice){ 0 };
+}
+
+/* The row's columns as they stand; a missing one is empty, a strange one is added to the
+ * last, so that the row differs from Postgres' whatever else it holds. */
+static enum fate
+row_read_json(struct verify *v, struct slice value, struct err *err)
+{
+	struct slice raw;
+	struct json_walk walk;
+	size_t known = 0, members = 0;
+	enum fate fate = json_check(value, &raw, err);
+
+	if (fate != FATE_DONE)
+		return fate;
+	if (json_kind_of(raw) != JSON_OBJECT)
+		return err_set(err, FATE_REJECT, "the value is no JSON object");
+	verify_row_begin(v);
+	for (size_t i = 0; i < v->column_count; i++) {
+		struct slice member = json_member(raw, slice_str(v->columns[i].name));
+
+		known += member.p != NULL;
+		buf_slice(&v->row.text, member);
+		if (i + 1 < v->column_count)
+			verify_row_end_column(v);
+	}
+	for (walk = json_walk(raw); json_next(&walk);)
+		members++;
+	if (members != known)
+		buf_cstr(&v->row.text, " and fields that the query has not");
+	verify_row_end_column(v);
+	return FATE_DONE;
+}
+
+static enum fate
+record_headers(const struct kafka_message *message, struct record *ret_record, struct err *err)
+{
+	struct header headers[HEADERS_MAX];
+	size_t count = 0;
+	enum fate fate = kafka_message_headers(message, headers, HEADERS_MAX, &count, err);
+
+	if (fate == FATE_DONE)
+		fate = record_read_headers(headers, count, ret_record, err);
+	return fate;
+}
+
+/* The highest version is the key's last state: a replayed record may come later. */
+static enum fate
+take_record(void *ctx, struct kafka_message *message, struct err *err)
+{
+	const char *names[PIPELINE_KEYS_MAX];
+	struct verify *v = ctx;
+	enum verify_pass pass = v->pass;
+	struct record record = { 0 };
+	struct verify_entry *e;
+	struct slice key;
+	uint64_t sum = ROW_ABSENT;
+
+	for (size_t i = 0; i < v->key_count; i++)
+		names[i] = v->columns[v->key[i]].name;
+	key = key_read(v, message->key, names);
+	if (!key.p || record_headers(message, &record, err) != FATE_DONE)
+		return err_set(err, FATE_HALT,
+		    "%s/%" PRId32 "/%" PRId64 " is no record of this pipeline", message->topic,
+		    message->partition, message->offset);
+	e = pass == PASS_WHOLE ? verify_table_get(v->table, key)
+			       : verify_table_find(v->table, key);
+	if (!e)
+		return pass == PASS_WHOLE
+			   ? err_set(err, FATE_HALT, "more than %d keys", VERIFY_KEYS_MAX)
+			   : FATE_DONE;
+	if (e->offset >= 0 && record.version < e->version)
+		return FATE_DONE;
+	if (message->value.p) {
+		if (row_read_json(v, message->value, err) != FATE_DONE)
+			return err_wrap(err, "%s/%" PRId32 "/%" PRId64, message->topic,
+			    message->partition, message->offset);
+		sum = verify_row_checksum(v);
+	}
+	e->rows[SIDE_TOPIC] = sum;
+	e->version = record.version;
+	e->partition = message->partition;
+	e->offset = message->offset;
+	e->source_partition = record.source_partition;
+	e->source_offset = record.source_offset;
+	return FATE_DONE;
+}
+
+enum fate
+verify_topic(struct verify *v, enum verify_pass pass, struct err *err)
+{
+	const char *topic = v->pipeline->enrich.topic;
+	enum fate fate = FATE_DONE;
+
+	v->pass = pass;
+	if (!v->scan.consumer)
+		fate = scan_open(&v->scan, &v->pipeline->kafka, topic, err);
+	if (fate == FATE_DONE)
+		fate = scan_read(&v->scan, take_record, left_tell, v, err);
+	return fate == FATE_DONE ? fate : err_wrap(err, "read %s", topic);
+}
+
+/* --- evidence --- */
+
+static enum fate
+record_show(struct verify *v, struct verify_entry *e, struct err *err)
+{
+	struct kafka_message message;
+	enum fate fate = scan_one(&v->scan, e->partition, e->offset, &message, err);
+
+	if (fate == FATE_HALT) /* compacted since: no evidence is no fault */
+		return FATE_DONE;
+	if (fate != FATE_DONE)
+		return fate;
+	if (message.value.p)
+		buf_slice(&v->evidence[e->evidence][SIDE_TOPIC], message.value);
+	kafka_message_free(&message);
+	return FATE_DONE;
+}
+
+enum fate
+verify_topic_show(struct verify *v, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	for (size_t i = 0; i < verify_table_count(v->table) && fate == FATE_DONE; i++) {
+		struct verify_entry *e = verify_table_entry(v->table, i);
+
+		if (e->evidence >= 0 && e->offset >= 0)
+			fate = record_show(v, e, err);
+	}
+	return fate;
+}
+
+/* --- dead letters --- */
+
+struct letters {
+	struct verify *v;
+	void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side);
+	void *ctx;
+};
+
+static struct slice
+header_find(const struct header *headers, size_t count, struct slice name)
+{
+	for (size_t i = count; i-- > 0;) /* ours stand behind the original's */
+		if (slice_eq(headers[i].name, name))
+			return headers[i].value;
+	return (struct slice){ 0 };
+}
+
+/* The fact's columns behind the key's: Debezium's own names. */
+static void
+fact_names(struct verify *v, const char **ret_names)
+{
+	for (size_t i = 0; i < v->key_count; i++) {
+		size_t source, column;
+
+		ret_names[i] = v->columns[v->key[i]].name;
+		if (sql_query_result_origin(v->query, v->key[i], &source, &column))
+			ret_names[i] = sql_query_source(v->query, source)->columns[column].name;
+	}
+}
+
+static enum fate
+take_letter(void *ctx, struct kafka_message *message, struct err *err)
+{
+	const struct letters *letters = ctx;
+	struct verify *v = letters->v;
+	const char *names[PIPELINE_KEYS_MAX];
+	struct header headers[HEADERS_MAX];
+	struct verify_entry *e;
+	struct slice topic, key;
+	int64_t offset, partition;
+	size_t count = 0;
+	bool source;
+
+	if (kafka_message_headers(message, headers, HEADERS_MAX, &count, err) != FATE_DONE)
+		return FATE_DONE;
+	topic = header_find(headers, count, SLICE("__connect.errors.topic"));
+	source = slice_eq(topic, slice_str(v->survey->fact_topic));
+	fact_names(v, names);
+	for (size_t i = 0; i < v->key_count && !source; i++)
+		names[i] = v->columns[v->key[i]].name;
+	key = key_read(v, message->key, names);
+	e = key.p ? verify_table_find(v->table, key) : NULL;
+	if (!e ||
+	    !slice_i64(
+		header_find(headers, count, SLICE("__connect.errors.offset")), &offset) ||
+	    !slice_i64(
+		header_find(headers, count, SLICE("__connect.errors.partition")), &partition))
+		return FATE_DONE;
+	if (source && offset > e->source_offset &&
+	    (e->offset < 0 || partition == e->source_partition))
+		letters->excused(letters->ctx, e, SIDE_TOPIC);
+	else if (!source && offset >= e->offset && partition == e->partition &&
+		 slice_eq(header_find(headers, count, SLICE("sluice.dlq.sink")),
+		     SLICE("clickhouse")))
+		letters->excused(letters->ctx, e, SIDE_CLICKHOUSE);
+	return FATE_DONE;
+}
+
+enum fate
+verify_letters(struct verify *v,
+    void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
+    struct err *err)
+{
+	struct letters letters = { v, excused, ctx };
+	struct scan scan;
+	enum fate fate = scan_open(&scan, &v->pipeline->kafka, v->pipeline->dlq_topic, err);
+
+	if (fate == FATE_DONE)
+		fate = scan_read(&scan, take_letter, NULL, &letters, err);
+	scan_close(&scan);
+	return fate == FATE_DONE ? fate : err_wrap(err, "read %s", v->pipeline->dlq_topic);
+}
