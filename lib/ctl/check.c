@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "ctl/newest.h"
+#include "ctl/scan.h"
 #include "ctl/survey.h"
 #include "link/kafka_consumer.h"
 
@@ -150,14 +151,11 @@ newest_read(
 static void
 newest_say(struct check *c, const struct kafka_message *message)
 {
-	struct header headers[32];
 	struct slice value = message->value.p ? message->value : SLICE("(deleted)");
 	struct record record = { 0 };
 	struct err err = { 0 };
-	size_t count = 0;
 
-	if (kafka_message_headers(message, headers, 32, &count, &err) != FATE_DONE ||
-	    record_read_headers(headers, count, &record, &err) != FATE_DONE) {
+	if (scan_record(message, &record, &err) != FATE_DONE) {
 		say(c, "       %s/%" PRId32 "/%" PRId64 " is no enriched record: %s",
 		    message->topic, message->partition, message->offset, err.what);
 		c->passed = false;

@@ -106,18 +106,13 @@ static enum fate
 take_record(void *ctx, struct kafka_message *message, struct err *err)
 {
 	struct dlq_last *last = ctx;
-	struct header headers[DEADLETTER_HEADERS_MAX];
 	struct verify_entry *e =
 	    message->key.p ? verify_table_find(last->keys, message->key) : NULL;
 	struct record record = { 0 };
 	struct err ignored;
-	size_t count = 0;
 
 	(void)err;
-	if (!e ||
-	    kafka_message_headers(message, headers, DEADLETTER_HEADERS_MAX, &count, &ignored) !=
-		FATE_DONE ||
-	    record_read_headers(headers, count, &record, &ignored) != FATE_DONE)
+	if (!e || scan_record(message, &record, &ignored) != FATE_DONE)
 		return FATE_DONE;
 	e->rows[SIDE_TOPIC] = record.version;
 	if (e->offset >= 0 && record.version < e->version)

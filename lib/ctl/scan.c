@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 
-enum { CALL_MS = 10000, POLL_MS = 500, SILENCE_MS = 30000 };
+enum { CALL_MS = 10000, POLL_MS = 500, SILENCE_MS = 30000, HEADERS_MAX = 64 };
 
 enum fate
 scan_open(
@@ -148,6 +148,18 @@ scan_read(struct scan *scan, scan_take *take, scan_left *left, void *ctx, struct
 			fate = one_poll(scan, take, ctx, err);
 	}
 	free(ends);
+	return fate;
+}
+
+enum fate
+scan_record(const struct kafka_message *message, struct record *ret_record, struct err *err)
+{
+	struct header headers[HEADERS_MAX];
+	size_t count = 0;
+	enum fate fate = kafka_message_headers(message, headers, HEADERS_MAX, &count, err);
+
+	if (fate == FATE_DONE)
+		fate = record_read_headers(headers, count, ret_record, err);
 	return fate;
 }
 

@@ -9,6 +9,7 @@
 #define CTL_SCAN_H
 
 #include "link/kafka_consumer.h"
+#include "wire/record.h"
 #include "work/pipeline.h"
 
 struct scan {
@@ -38,6 +39,11 @@ typedef enum fate scan_take(void *ctx, struct kafka_message *message, struct err
 typedef void scan_left(void *ctx, const char *topic, int64_t left);
 enum fate scan_read(
     struct scan *scan, scan_take *take, scan_left *left, void *ctx, struct err *err) NODISCARD;
+
+/* What the headers of an enriched record say; it borrows from the message. REJECT: it is
+ * none. */
+enum fate scan_record(const struct kafka_message *message, struct record *ret_record,
+    struct err *err) NODISCARD;
 
 /* The one message at this place. HALT: there is none. */
 enum fate scan_one(struct scan *scan, int32_t partition, int64_t offset,

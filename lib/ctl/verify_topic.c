@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "ctl/letter.h"
 #include "ctl/verify_side.h"
 #include "wire/json.h"
-
-enum { HEADERS_MAX = 64 };
 
 static void
 left_tell(void *ctx, const char *topic, int64_t left)
@@ -94,18 +93,6 @@ row_read_json(struct verify *v, struct slice value, struct err *err)
 	return FATE_DONE;
 }
 
-static enum fate
-record_headers(const struct kafka_message *message, struct record *ret_record, struct err *err)
-{
-	struct header headers[HEADERS_MAX];
-	size_t count = 0;
-	enum fate fate = kafka_message_headers(message, headers, HEADERS_MAX, &count, err);
-
-	if (fate == FATE_DONE)
-		fate = record_read_headers(headers, count, ret_record, err);
-	return fate;
-}
-
 /* The highest version is the key's last state: a replayed record may come later. */
 static enum fate
 take_record(void *ctx, struct kafka_message *message, struct err *err)
@@ -121,7 +108,7 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 	for (size_t i = 0; i < v->key_count; i++)
 		names[i] = v->columns[v->key[i]].name;
 	key = key_read(v, message->key, names);
-	if (!key.p || record_headers(message, &record, err) != FATE_DONE)
+	if (!key.p || scan_record(message, &record, err) != FATE_DONE)
 		return err_set(err, FATE_HALT,
 		    "%s/%" PRId32 "/%" PRId64 " is no record of this pipeline", message->topic,
 		    message->partition, message->offset);
@@ -202,15 +189,6 @@ struct letters {
 	void *ctx;
 };
 
-static struct slice
-header_find(const struct header *headers, size_t count, struct slice name)
-{
-	for (size_t i = count; i-- > 0;) /* ours stand behind the original's */
-		if (slice_eq(headers[i].name, name))
-			return headers[i].value;
-	return (struct slice){ 0 };
-}
-
 /* The fact's columns behind the key's: Debezium's own names. */
 static void
 fact_names(struct verify *v, const char **ret_names)
@@ -230,34 +208,29 @@ take_letter(void *ctx, struct kafka_message *message, struct err *err)
 	const struct letters *letters = ctx;
 	struct verify *v = letters->v;
 	const char *names[PIPELINE_KEYS_MAX];
-	struct header headers[HEADERS_MAX];
+	struct letter letter;
+	struct letter_note ignored;
 	struct verify_entry *e;
-	struct slice topic, key;
-	int64_t offset, partition;
-	size_t count = 0;
+	struct slice key;
 	bool source;
 
-	if (kafka_message_headers(message, headers, HEADERS_MAX, &count, err) != FATE_DONE)
+	(void)err;
+	if (letter_read(message, &letter, &ignored) != LETTER_DEAD)
 		return FATE_DONE;
-	topic = header_find(headers, count, SLICE("__connect.errors.topic"));
-	source = slice_eq(topic, slice_str(v->survey->fact_topic));
+	source = slice_eq(letter.topic, slice_str(v->survey->fact_topic));
 	fact_names(v, names);
 	for (size_t i = 0; i < v->key_count && !source; i++)
 		names[i] = v->columns[v->key[i]].name;
-	key = key_read(v, message->key, names);
+	key = key_read(v, letter.key, names);
 	e = key.p ? verify_table_find(v->table, key) : NULL;
-	if (!e ||
-	    !slice_i64(
-		header_find(headers, count, SLICE("__connect.errors.offset")), &offset) ||
-	    !slice_i64(
-		header_find(headers, count, SLICE("__connect.errors.partition")), &partition))
+	if (!e)
 		return FATE_DONE;
-	if (source && offset > e->source_offset &&
-	    (e->offset < 0 || partition == e->source_partition))
+	if (source && letter.from_offset > e->source_offset &&
+	    (e->offset < 0 || letter.from_partition == e->source_partition))
 		letters->excused(letters->ctx, e, SIDE_TOPIC);
-	else if (!source && offset >= e->offset && partition == e->partition &&
-		 slice_eq(header_find(headers, count, SLICE("sluice.dlq.sink")),
-		     SLICE("clickhouse")))
+	else if (!source && letter.from_offset >= e->offset &&
+		 letter.from_partition == e->partition &&
+		 slice_eq(letter.worker, SLICE("clickhouse")))
 		letters->excused(letters->ctx, e, SIDE_CLICKHOUSE);
 	return FATE_DONE;
 }
