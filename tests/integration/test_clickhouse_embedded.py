@@ -289,9 +289,9 @@ def test_sessions(server):
     assert server.ask("SELECT a, getSetting('max_block_size') FROM tt", **s) == "5\t77\n"
     assert server.post("SELECT * FROM tt").code == "60"
     assert server.post("SELECT * FROM tt", session_id="s2").code == "60"
-    slow = threading.Thread(target=lambda: server.ask("SELECT sleep(1)", **s))
+    slow = threading.Thread(target=lambda: server.ask("SELECT sleep(3)", query_id="session", **s))
     slow.start()
-    time.sleep(0.3)
+    server.wait_for_query("session")
     assert server.post("SELECT 1", **s).code == "373"
     slow.join()
     assert server.post("SELECT a FROM tt", session_check=1, **s).text == "5\n"
@@ -320,7 +320,7 @@ def test_drop_sync_returns(server):
     server.ask("INSERT INTO dropped VALUES (1)")
     began = time.monotonic()
     server.ask("DROP TABLE dropped SYNC")
-    assert time.monotonic() - began < 5 and server.post("SELECT * FROM dropped").code == "60"
+    assert time.monotonic() - began < 20 and server.post("SELECT * FROM dropped").code == "60"
 
 
 def test_a_client_that_leaves_stops_its_stream(server):
@@ -375,9 +375,15 @@ def test_a_readonly_user_cannot_write(guarded):
 def test_too_many_requests_and_too_large_bodies(guarded):
     headers = basic("writer", "w")
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(guarded.post("SELECT sleep(2)", headers=headers).status)) for _ in range(2)]
+
+    def ask():
+        while (answer := guarded.post("SELECT sleep(3)", headers=headers)).status == 503:
+            pass  # the other's place was ours
+        answers.append(answer.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
     [t.start() for t in threads]
-    time.sleep(0.7)
+    wait_until("both are served", lambda: guarded.post("SELECT 1", headers=headers).status == 503)
     for _ in range(3):
         answer = guarded.post("SELECT 1", headers=headers)
         assert (answer.code, answer.status) == ("202", 503)

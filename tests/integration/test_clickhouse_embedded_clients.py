@@ -182,7 +182,7 @@ def test_a_stop_ends_running_queries_and_keeps_the_data(tmp_path):
     began = time.monotonic()
     server.process.terminate()
     assert server.process.wait(TIMEOUT) == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     slow.join(TIMEOUT)
     assert answers == ["394"]
     server.start()

