@@ -9,6 +9,7 @@
 struct call {
 	struct pipeline *pipeline;
 	int64_t timeout_ms, settle_ms, count;
+	bool repair;
 	const char *board;
 	const char *worker; /* of reset */
 	const char *to;

@@ -105,8 +105,8 @@ static const struct command commands[] = {
 	{ "top", "the first members of a leaderboard", run_top },
 	{ "verify",
 	    "compare the enriched topic, and ClickHouse when its worker runs, with the "
-	    "query's result in Postgres, row for row: exit 0 equal, 1 differs, 2 cannot be "
-	    "asked, 3 not now",
+	    "query's result in Postgres, row for row; with --repair mend what differs: exit 0 "
+	    "equal, 1 differs, 2 cannot be asked, 3 not now",
 	    run_verify },
 	{ "reset",
 	    "PIPELINE.yaml WORKER --to earliest|OFFSET: move a stopped worker's position",
@@ -155,6 +155,10 @@ main(int argc, char **argv)
 		{ "settle", OPTION_DURATION, &call.settle_ms, "TIME",
 		    "verify: what has come no nearer to Postgres for so long differs (default "
 		    "5s).",
+		    0, 0 },
+		{ "repair", OPTION_FLAG, &call.repair, NULL,
+		    "verify: have what differs or is missing sent again, delete what is extra, "
+		    "and compare once more.",
 		    0, 0 },
 		{ "board", OPTION_TEXT, &call.board, "KEY",
 		    "top: which board (default: the first).", 0, 0 },

@@ -36,6 +36,7 @@ run_verify(struct call *call, struct err *err)
 	bool clean = false, terminal = isatty(STDERR_FILENO) == 1;
 	struct verify_options options = { .barrier_ms = call->timeout_ms,
 		.settle_ms = call->settle_ms,
+		.repair = call->repair,
 		.evidence = (size_t)call->count < VERIFY_EVIDENCE_MAX ? (size_t)call->count
 								      : VERIFY_EVIDENCE_MAX,
 		.say = terminal ? say_beside_progress : call_say,

@@ -79,28 +79,6 @@ dlq_last_watch(
 	return FATE_DONE;
 }
 
-/* Partitions in which nothing is wanted are left out: their end is where it starts. */
-static enum fate
-places_set(struct dlq_last *last, struct scan *scan, const int64_t *from, struct err *err)
-{
-	struct kafka_part *starts = calloc(scan->count + 1, sizeof *starts);
-	struct kafka_part *ends = calloc(scan->count + 1, sizeof *ends);
-	enum fate fate;
-
-	must(starts && ends);
-	fate = offsets_at(last, KAFKA_AT_START, starts, err);
-	if (fate == FATE_DONE)
-		fate = offsets_at(last, KAFKA_AT_END, ends, err);
-	for (size_t i = 0; i < scan->count && fate == FATE_DONE; i++) {
-		scan->at[i].offset = from[i] < ends[i].offset ? from[i] : ends[i].offset;
-		if (scan->at[i].offset < starts[i].offset)
-			scan->at[i].offset = starts[i].offset;
-	}
-	free(starts);
-	free(ends);
-	return fate == FATE_DONE ? scan_seek(scan, err) : fate;
-}
-
 /* rows[SIDE_TOPIC] is the version of the last record, .version the highest. */
 static enum fate
 take_record(void *ctx, struct kafka_message *message, struct err *err)
@@ -140,7 +118,7 @@ dlq_last_look(struct dlq_last *last, struct err *err)
 	if (verify_table_count(last->keys) == 0)
 		return FATE_DONE;
 	if (!last->looking)
-		fate = places_set(last, &last->scan, last->from, err);
+		fate = scan_from(&last->scan, last->from, err);
 	last->looking = true;
 	if (fate == FATE_DONE)
 		fate = scan_read(&last->scan, take_record, left_tell, last, err);
@@ -266,7 +244,7 @@ mend_round(struct mend *mend, const int64_t *from, struct err *err)
 	enum fate fate = scan_open(&scan, &p->kafka, p->enrich.topic, err);
 
 	if (fate == FATE_DONE)
-		fate = places_set(mend->last, &scan, from, err);
+		fate = scan_from(&scan, from, err);
 	if (fate == FATE_DONE)
 		fate = scan_read(&scan, take_newest, NULL, mend, err);
 	if (fate == FATE_DONE)

@@ -33,7 +33,7 @@ struct replay {
 	const struct pipeline *pipeline;
 	const struct dlq_options *options;
 	struct kafka_txn *txn; /* NULL: a dry run */
-	char id[300];          /* that it is known by */
+	char id[RESEND_ID_SIZE];
 	struct letters letters;
 	struct dlq_last last;
 	struct dlq_answers answers;
@@ -121,28 +121,6 @@ unsettled_free(struct replay *r)
 	free(r->unsettled);
 }
 
-/* Whoever else replays this pipeline is fenced by this. */
-static enum fate
-producer_open(struct replay *r, struct err *err)
-{
-	const struct pipeline *p = r->pipeline;
-	struct kafka_txn_conf conf = { .common = { .brokers = p->kafka.brokers,
-					   .client_id = "sluicectl",
-					   .properties = p->kafka.properties,
-					   .property_count = p->kafka.property_count },
-		.transactional_id = r->id };
-	int32_t ignored;
-	enum fate fate;
-
-	(void)snprintf(r->id, sizeof r->id, "%s.replay", p->dlq_topic);
-	fate = kafka_txn_open(&r->txn, &conf, err);
-	if (fate == FATE_DONE)
-		fate = kafka_txn_partitions(r->txn, p->dlq_topic, &ignored, err);
-	if (fate == FATE_DONE)
-		fate = kafka_txn_partitions(r->txn, p->enrich.topic, &ignored, err);
-	return fate;
-}
-
 static enum fate
 watch_unsettled(struct replay *r, struct err *err)
 {
@@ -175,7 +153,8 @@ size_max(const struct pipeline *p)
 static enum fate
 replay_open(struct replay *r, struct err *err)
 {
-	enum fate fate = r->options->dry_run ? FATE_DONE : producer_open(r, err);
+	enum fate fate =
+	    r->options->dry_run ? FATE_DONE : resend_open(r->pipeline, r->id, &r->txn, err);
 
 	r->letters.pipeline = r->pipeline;
 	r->letters.all_notes = r->txn != NULL; /* none comes any more but ours */

@@ -1,7 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/resend.h"
 
+#include <stdio.h>
+
 #include "base/must.h"
+
+enum fate
+resend_open(const struct pipeline *pipeline, char id[static RESEND_ID_SIZE],
+    struct kafka_txn **ret_txn, struct err *err)
+{
+	struct kafka_txn_conf conf = { .common = { .brokers = pipeline->kafka.brokers,
+					   .client_id = "sluicectl",
+					   .properties = pipeline->kafka.properties,
+					   .property_count = pipeline->kafka.property_count },
+		.transactional_id = id };
+	int32_t ignored;
+	enum fate fate;
+
+	(void)snprintf(id, RESEND_ID_SIZE, "%s.replay", pipeline->dlq_topic);
+	fate = kafka_txn_open(ret_txn, &conf, err);
+	if (fate == FATE_DONE)
+		fate = kafka_txn_partitions(*ret_txn, pipeline->dlq_topic, &ignored, err);
+	if (fate == FATE_DONE)
+		fate = kafka_txn_partitions(*ret_txn, pipeline->enrich.topic, &ignored, err);
+	return fate;
+}
 
 void
 resend_fill(

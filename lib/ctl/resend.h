@@ -9,6 +9,7 @@
 
 #include "link/kafka_txn.h"
 #include "work/deadletter.h"
+#include "work/pipeline.h"
 
 enum { RESEND_HEADERS = DEADLETTER_HEADERS_MAX + 2 };
 
@@ -16,6 +17,12 @@ struct resend {
 	struct header headers[RESEND_HEADERS];
 	struct kafka_out out;
 };
+
+/* The producer of all that is sent again for this pipeline: whoever else has it is fenced. id
+ * lives as long as it. RETRY; HALT: a topic is not there. */
+enum { RESEND_ID_SIZE = 300 };
+enum fate resend_open(const struct pipeline *pipeline, char id[static RESEND_ID_SIZE],
+    struct kafka_txn **ret_txn, struct err *err) NODISCARD;
 
 /* What resend_fill's worker may be beside a worker's name: no sink has had it; and all sinks
  * have, it goes to its place in the topic again. */

@@ -45,19 +45,44 @@ scan_close(struct scan *scan)
 	*scan = (struct scan){ 0 };
 }
 
+static enum fate
+places_take(struct scan *scan, struct err *err)
+{
+	return kafka_consumer_assign(scan->consumer, scan->at, scan->count, err);
+}
+
 enum fate
 scan_rewind(struct scan *scan, struct err *err)
 {
 	enum fate fate = kafka_consumer_offsets_at(
 	    scan->consumer, KAFKA_AT_START, scan->at, scan->count, CALL_MS, err);
 
-	return fate == FATE_DONE ? scan_seek(scan, err) : fate;
+	return fate == FATE_DONE ? places_take(scan, err) : fate;
 }
 
 enum fate
-scan_seek(struct scan *scan, struct err *err)
+scan_from(struct scan *scan, const int64_t *from, struct err *err)
 {
-	return kafka_consumer_assign(scan->consumer, scan->at, scan->count, err);
+	struct kafka_part *starts = calloc(scan->count + 1, sizeof *starts);
+	struct kafka_part *ends = calloc(scan->count + 1, sizeof *ends);
+	enum fate fate;
+
+	must(starts && ends);
+	memcpy(starts, scan->at, scan->count * sizeof *starts);
+	memcpy(ends, scan->at, scan->count * sizeof *ends);
+	fate = kafka_consumer_offsets_at(
+	    scan->consumer, KAFKA_AT_START, starts, scan->count, CALL_MS, err);
+	if (fate == FATE_DONE)
+		fate = kafka_consumer_offsets_at(
+		    scan->consumer, KAFKA_AT_END, ends, scan->count, CALL_MS, err);
+	for (size_t i = 0; i < scan->count && fate == FATE_DONE; i++) {
+		scan->at[i].offset = from[i] < ends[i].offset ? from[i] : ends[i].offset;
+		if (scan->at[i].offset < starts[i].offset)
+			scan->at[i].offset = starts[i].offset;
+	}
+	free(starts);
+	free(ends);
+	return fate == FATE_DONE ? places_take(scan, err) : fate;
 }
 
 enum fate

@@ -24,8 +24,9 @@ enum fate scan_open(struct scan *ret_scan, const struct pipeline_kafka *kafka,
     const char *topic, struct err *err) NODISCARD;
 void scan_close(struct scan *scan); /* accepts a zeroed one, and one that did not open */
 
-/* Goes on from the positions that the caller has put into .at. */
-enum fate scan_seek(struct scan *scan, struct err *err) NODISCARD;
+/* Goes on from these offsets, one a partition, or from the first record where it is gone. A
+ * partition in which nothing is wanted has INT64_MAX: it goes on from its end. */
+enum fate scan_from(struct scan *scan, const int64_t *from, struct err *err) NODISCARD;
 /* Goes on from the first records, as after scan_open. */
 enum fate scan_rewind(struct scan *scan, struct err *err) NODISCARD;
 /* The readings from now on end behind all that has been written until now, and wait for the
@@ -42,8 +43,8 @@ enum fate scan_read(
 
 /* What the headers of an enriched record say; it borrows from the message. REJECT: it is
  * none. */
-enum fate scan_record(const struct kafka_message *message, struct record *ret_record,
-    struct err *err) NODISCARD;
+enum fate scan_record(
+    const struct kafka_message *message, struct record *ret_record, struct err *err) NODISCARD;
 
 /* The one message at this place. HALT: there is none. */
 enum fate scan_one(struct scan *scan, int32_t partition, int64_t offset,

@@ -14,7 +14,12 @@
 #include "wire/json.h"
 #include "work/catalog.h"
 
-enum { ROW_ARENA = 64 << 20, TOPIC_SIZE = 300 };
+enum {
+	ROW_ARENA = 64 << 20,
+	TOPIC_SIZE = 300,
+	REPAIRS_MAX = 4,
+	SNAPSHOT_MS = 30000, /* for Debezium to send what it is asked for, or some of it */
+};
 
 static const char *const side_names[SIDES] = { "postgres", "topic", "clickhouse" };
 
@@ -208,6 +213,19 @@ settle(struct run *run)
 	return open;
 }
 
+/* How many of them differ in the topic: ClickHouse has what it has, as long as they do. */
+static size_t
+settle_topic(struct run *run)
+{
+	struct verify *v = &run->v;
+	size_t open = 0;
+
+	(void)settle(run);
+	for (size_t i = 0; i < verify_table_count(v->table); i++)
+		open += !verify_table_entry(v->table, i)->agreed[SIDE_TOPIC];
+	return open;
+}
+
 static enum fate
 targets_read(struct run *run, enum verify_pass pass, struct err *err)
 {
@@ -227,35 +245,44 @@ targets_read(struct run *run, enum verify_pass pass, struct err *err)
 	return fate;
 }
 
+/* Until all agree that are counted, or settle_ms have brought none of them to it. */
+static enum fate
+rounds_again(
+    struct run *run, size_t (*count)(struct run *run), int64_t settle_ms, struct err *err)
+{
+	struct verify *v = &run->v;
+	int64_t moved_ms = clock_mono_ms();
+	enum fate fate = FATE_DONE;
+
+	for (size_t open = count(run); open > 0;) {
+		size_t before = open;
+
+		fate = verify_postgres(v, PASS_AGAIN, err);
+		open = fate == FATE_DONE ? count(run) : 0;
+		if (open > 0)
+			fate = targets_read(run, PASS_AGAIN, err);
+		if (fate != FATE_DONE)
+			break;
+		open = count(run);
+		if (open < before)
+			moved_ms = clock_mono_ms();
+		else if (clock_mono_ms() - moved_ms >= settle_ms)
+			break;
+	}
+	return fate;
+}
+
 /* Postgres is read before the barrier; what changed meanwhile is ahead of it in the
  * targets, and meets it in the next reading of Postgres. */
 static enum fate
 rounds(struct run *run, struct err *err)
 {
-	struct verify *v = &run->v;
-	enum fate fate = verify_postgres(v, PASS_WHOLE, err);
-	int64_t moved_ms;
-	size_t open;
+	enum fate fate = verify_postgres(&run->v, PASS_WHOLE, err);
 
 	if (fate == FATE_DONE)
 		fate = targets_read(run, PASS_WHOLE, err);
-	moved_ms = clock_mono_ms();
-	for (open = fate == FATE_DONE ? settle(run) : 0; open > 0;) {
-		size_t before = open;
-
-		fate = verify_postgres(v, PASS_AGAIN, err);
-		open = fate == FATE_DONE ? settle(run) : 0;
-		if (open > 0)
-			fate = targets_read(run, PASS_AGAIN, err);
-		if (fate != FATE_DONE)
-			break;
-		open = settle(run);
-		if (open < before)
-			moved_ms = clock_mono_ms();
-		else if (clock_mono_ms() - moved_ms >= run->options->settle_ms)
-			break;
-	}
-	return fate;
+	return fate == FATE_DONE ? rounds_again(run, settle, run->options->settle_ms, err)
+				 : fate;
 }
 
 /* --- the report --- */
@@ -271,6 +298,55 @@ excuse(void *ctx, struct verify_entry *e, enum verify_side side)
 	    e->rows[SIDE_CLICKHOUSE] == e->rows[SIDE_TOPIC])
 		e->excused[SIDE_CLICKHOUSE] = e->agreed[SIDE_CLICKHOUSE] = true;
 }
+
+/* --- repair --- */
+
+static void
+repaired_say(struct run *run, const struct verify_repaired *done)
+{
+	if (done->asked + done->deleted + done->sent + done->mended)
+		say(run,
+		    "repair      %zu asked of Debezium again, %zu extra deleted, %zu sent to "
+		    "clickhouse again, %zu put behind older ones",
+		    done->asked, done->deleted, done->sent, done->mended);
+	if (done->deaf)
+		say(run, "repair      rows that are missing or differ cannot be asked for: the "
+			 "connector has no signal.data.collection");
+}
+
+/* What was sent is looked for behind what is being written now; a row that has come may then
+ * stand in ClickHouse at an old place, too, so that takes its turn after the others. */
+static enum fate
+repair(struct run *run, struct err *err)
+{
+	struct verify *v = &run->v;
+	enum fate fate = FATE_DONE;
+
+	for (int i = 0; i < REPAIRS_MAX && fate == FATE_DONE; i++) {
+		struct verify_repaired done;
+
+		if (settle(run) > 0)
+			fate = verify_letters(v, excuse, NULL, err);
+		if (fate == FATE_DONE)
+			fate = verify_repair(v, &done, err);
+		if (fate != FATE_DONE)
+			break;
+		repaired_say(run, &done);
+		if (done.asked + done.deleted + done.sent + done.mended == 0)
+			break;
+		fate = scan_reach(&v->scan, err);
+		if (fate == FATE_DONE)
+			fate = targets_read(run, PASS_AGAIN, err);
+		if (fate == FATE_DONE)
+			fate =
+			    rounds_again(run, settle_topic, done.asked ? SNAPSHOT_MS : 0, err);
+		if (fate == FATE_DONE)
+			fate = rounds_again(run, settle, run->options->settle_ms, err);
+	}
+	return fate;
+}
+
+/* --- the report's lines --- */
 
 static size_t *
 verdict_count(struct count *count, const struct verify_entry *e, enum verify_side side)
@@ -363,13 +439,14 @@ verdict_say(struct run *run, const struct verify_entry *e, enum verify_side side
 	struct count c = { 0 };
 	const size_t *verdict = verdict_count(&c, e, side);
 
-	if (verdict == &c.differs)
+	if (verdict == &c.differs && e->rows[side] != ROW_TWICE)
 		columns_print(
 		    run, buf_view(&rows[SIDE_POSTGRES]), buf_view(&rows[side]), &columns);
 	say(run, "  [%.*s] %s %s%s", SLICE_ARG(verify_table_key(v->table, e)),
-	    verdict == &c.extra     ? "is extra in"
-	    : verdict == &c.missing ? "is missing in"
-				    : "differs in",
+	    verdict == &c.extra          ? "is extra in"
+	    : e->rows[side] == ROW_TWICE ? "stands at several places in"
+	    : verdict == &c.missing      ? "is missing in"
+					 : "differs in",
 	    side_names[side], buf_str(&columns));
 	buf_finish(&columns);
 }
@@ -453,6 +530,8 @@ verify_run(const struct pipeline *pipeline, const struct verify_options *options
 	fate = run_open(run, err);
 	if (fate == FATE_DONE)
 		fate = rounds(run, err);
+	if (fate == FATE_DONE && options->repair)
+		fate = repair(run, err);
 	if (fate == FATE_DONE)
 		fate = report(run, ret_clean, err);
 	run_finish(run);

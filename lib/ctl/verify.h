@@ -8,8 +8,11 @@
  * that do not agree are read again on every side at another barrier, until they agree or
  * until settle_ms have brought none of them to: so a running application, or facts on
  * their way again after a dimension change, do not look like a fault. "Agrees" says that
- * what Postgres held when it was read has arrived. It changes nothing, and leaves out a
- * ClickHouse whose worker does not run. Where dimension changes are not carried to facts
+ * what Postgres held when it was read has arrived. It leaves out a ClickHouse whose worker does
+ * not run. It changes nothing, unless it shall repair: then rows that are missing or differ are
+ * asked of Debezium again (an incremental snapshot of those keys), extra rows get a tombstone,
+ * what differs in ClickHouse alone is sent to it again, and all of it is compared once more.
+ * Where dimension changes are not carried to facts
  * (keep, or no signal table) only fact columns are compared. */
 #ifndef CTL_VERIFY_H
 #define CTL_VERIFY_H
@@ -25,6 +28,7 @@ enum { VERIFY_EVIDENCE_MAX = 100 };
 struct verify_options {
 	int64_t barrier_ms;                 /* how long to wait for the workers, each time */
 	int64_t settle_ms;                  /* see above */
+	bool repair;                        /* see above */
 	size_t evidence;                    /* of how many keys; VERIFY_EVIDENCE_MAX at most */
 	void (*say)(const char *line);      /* a line a target, then the evidence */
 	void (*progress)(const char *text); /* what it is at, ten times a second; or NULL */

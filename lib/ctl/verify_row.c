@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -111,6 +112,22 @@ verify_row_print(const struct verify *v, struct buf *out)
 	buf_byte(out, '}');
 }
 
+void
+verify_row_pick(const struct verify *v, const struct pipeline_list *columns, struct buf *out)
+{
+	for (size_t i = 0; i < columns->count; i++) {
+		size_t n = 0;
+
+		while (strcmp(v->columns[n].name, columns->items[i]) != 0)
+			must(++n < v->column_count);
+		buf_byte(out, i ? ',' : '{');
+		json_quote(out, slice_str(columns->items[i]));
+		buf_byte(out, ':');
+		buf_slice(out, column_text(v, n));
+	}
+	buf_byte(out, '}');
+}
+
 bool
 verify_wanted(const struct verify_entry *e, enum verify_pass pass)
 {
@@ -134,8 +151,14 @@ verify_row_note(struct verify *v, enum verify_side side, enum verify_pass pass, 
 				 VERIFY_KEYS_MAX);
 	if (!verify_wanted(e, pass))
 		return FATE_DONE;
+	if (pass == PASS_PLACES) {
+		v->on_row(v->on_row_ctx, e);
+		return FATE_DONE;
+	}
 	if (pass != PASS_SHOW) {
-		e->rows[side] = verify_row_checksum(v);
+		e->rows[side] = side == SIDE_CLICKHOUSE && e->rows[side] != ROW_ABSENT
+				    ? ROW_TWICE
+				    : verify_row_checksum(v);
 		return FATE_DONE;
 	}
 	v->evidence[e->evidence][side].len = 0;

@@ -22,8 +22,9 @@ struct verify_row {
 	size_t count; /* columns written so far */
 };
 
-/* WHOLE makes keys; AGAIN reads those that do not agree; SHOW keeps texts only. */
-enum verify_pass { PASS_WHOLE, PASS_AGAIN, PASS_SHOW };
+/* WHOLE makes keys; AGAIN reads those that do not agree; SHOW keeps texts only; PLACES tells
+ * on_row of the rows of those that do not agree. */
+enum verify_pass { PASS_WHOLE, PASS_AGAIN, PASS_SHOW, PASS_PLACES };
 
 struct verify {
 	struct survey *survey;
@@ -44,6 +45,8 @@ struct verify {
 
 	struct scan scan; /* of the enriched topic */
 	enum verify_pass pass;
+	void (*on_row)(void *ctx, const struct verify_entry *e);
+	void *on_row_ctx;
 };
 
 /* Tells how far it is, if it is time to. */
@@ -57,6 +60,9 @@ uint64_t verify_row_checksum(const struct verify *v);
 /* Of the row at hand; good until the next one. */
 struct slice verify_row_key(struct verify *v);
 void verify_row_print(const struct verify *v, struct buf *out);
+/* {"at":..,"id":..}: these columns of the row at hand, which has them. */
+void verify_row_pick(
+    const struct verify *v, const struct pipeline_list *columns, struct buf *out);
 
 /* The row at hand belongs to this side. HALT: the table is full. */
 enum fate verify_row_note(
@@ -69,6 +75,10 @@ void verify_clear(struct verify *v, enum verify_side side);
 enum fate verify_postgres(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
 enum fate verify_clickhouse(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
 
+/* The table's key of a record's; p NULL: it is no key of this pipeline. */
+struct slice verify_topic_key(struct verify *v, struct slice text);
+/* What the fact's table calls the columns of the key. */
+void verify_fact_names(const struct verify *v, const char *ret_names[static PIPELINE_KEYS_MAX]);
 /* Reads on to the topic's end as it is now. */
 enum fate verify_topic(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
 /* The evidence of the chosen keys; ends the reading. */
@@ -77,5 +87,19 @@ enum fate verify_topic_show(struct verify *v, struct err *err) NODISCARD;
 enum fate verify_letters(struct verify *v,
     void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
     struct err *err) NODISCARD;
+
+struct verify_repaired {
+	size_t asked;   /* rows that Debezium shall send again */
+	size_t deleted; /* rows that are extra: a tombstone was sent */
+	size_t sent;    /* records sent again to ClickHouse */
+	size_t mended;  /* newest records put behind older ones */
+	size_t left;    /* keys that nothing of this helps */
+	bool deaf;      /* the connector has no signal table: nothing could be asked */
+};
+
+/* Sends what makes the keys agree that do not; they do when the workers have taken it. RETRY:
+ * what was sent stands, and the next verify says what is left. */
+enum fate verify_repair(
+    struct verify *v, struct verify_repaired *ret_repaired, struct err *err) NODISCARD;
 
 #endif

@@ -40,7 +40,7 @@ verify_checksum(uint64_t sum, struct slice bytes)
 	if (bytes.len)
 		memcpy(&word, bytes.p, bytes.len);
 	sum = mix(sum ^ word);
-	return sum > ROW_RAISES ? sum : sum + 2;
+	return sum > ROW_TWICE ? sum : sum + 3;
 }
 
 struct verify_table *

@@ -21,6 +21,7 @@ enum verify_side { SIDE_POSTGRES, SIDE_TOPIC, SIDE_CLICKHOUSE, SIDES };
 /* A row's checksum on one side. */
 #define ROW_ABSENT UINT64_C(0)
 #define ROW_RAISES UINT64_C(1) /* Postgres cannot compute it: the query raises an error */
+#define ROW_TWICE  UINT64_C(2) /* ClickHouse has the key in several places */
 
 struct verify_entry {
 	uint64_t rows[SIDES];
@@ -28,6 +29,7 @@ struct verify_entry {
 	int64_t offset;        /* where that stands; -1: the topic has none */
 	int64_t source_offset; /* of the change it came from */
 	int32_t partition, source_partition;
+	bool behind;        /* a record of a lower version stands behind that one */
 	bool agreed[SIDES]; /* with Postgres; once is enough */
 	bool excused[SIDES];
 	int evidence; /* which line of evidence it has, -1: none */
@@ -48,7 +50,7 @@ struct verify_entry *verify_table_find(struct verify_table *table, struct slice 
 /* Makes it when it is not there; NULL: the table is full. */
 struct verify_entry *verify_table_get(struct verify_table *table, struct slice key);
 
-/* A checksum that goes on: begin with any number. Never ROW_ABSENT or ROW_RAISES. */
+/* A checksum that goes on: begin with any number. Never one of those three. */
 uint64_t verify_checksum(uint64_t sum, struct slice bytes);
 
 #endif

@@ -93,11 +93,20 @@ row_read_json(struct verify *v, struct slice value, struct err *err)
 	return FATE_DONE;
 }
 
+struct slice
+verify_topic_key(struct verify *v, struct slice text)
+{
+	const char *names[PIPELINE_KEYS_MAX];
+
+	for (size_t i = 0; i < v->key_count; i++)
+		names[i] = v->columns[v->key[i]].name;
+	return key_read(v, text, names);
+}
+
 /* The highest version is the key's last state: a replayed record may come later. */
 static enum fate
 take_record(void *ctx, struct kafka_message *message, struct err *err)
 {
-	const char *names[PIPELINE_KEYS_MAX];
 	struct verify *v = ctx;
 	enum verify_pass pass = v->pass;
 	struct record record = { 0 };
@@ -105,9 +114,7 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 	struct slice key;
 	uint64_t sum = ROW_ABSENT;
 
-	for (size_t i = 0; i < v->key_count; i++)
-		names[i] = v->columns[v->key[i]].name;
-	key = key_read(v, message->key, names);
+	key = verify_topic_key(v, message->key);
 	if (!key.p || scan_record(message, &record, err) != FATE_DONE)
 		return err_set(err, FATE_HALT,
 		    "%s/%" PRId32 "/%" PRId64 " is no record of this pipeline", message->topic,
@@ -118,7 +125,8 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 		return pass == PASS_WHOLE
 			   ? err_set(err, FATE_HALT, "more than %d keys", VERIFY_KEYS_MAX)
 			   : FATE_DONE;
-	if (e->offset >= 0 && record.version < e->version)
+	e->behind = e->offset >= 0 && record.version < e->version;
+	if (e->behind)
 		return FATE_DONE;
 	if (message->value.p) {
 		if (row_read_json(v, message->value, err) != FATE_DONE)
@@ -189,9 +197,8 @@ struct letters {
 	void *ctx;
 };
 
-/* The fact's columns behind the key's: Debezium's own names. */
-static void
-fact_names(struct verify *v, const char **ret_names)
+void
+verify_fact_names(const struct verify *v, const char *ret_names[static PIPELINE_KEYS_MAX])
 {
 	for (size_t i = 0; i < v->key_count; i++) {
 		size_t source, column;
@@ -207,7 +214,7 @@ take_letter(void *ctx, struct kafka_message *message, struct err *err)
 {
 	const struct letters *letters = ctx;
 	struct verify *v = letters->v;
-	const char *names[PIPELINE_KEYS_MAX];
+	const char *names[PIPELINE_KEYS_MAX]; /* in Debezium's keys, or ours */
 	struct letter letter;
 	struct letter_note ignored;
 	struct verify_entry *e;
@@ -218,10 +225,8 @@ take_letter(void *ctx, struct kafka_message *message, struct err *err)
 	if (letter_read(message, &letter, &ignored) != LETTER_DEAD)
 		return FATE_DONE;
 	source = slice_eq(letter.topic, slice_str(v->survey->fact_topic));
-	fact_names(v, names);
-	for (size_t i = 0; i < v->key_count && !source; i++)
-		names[i] = v->columns[v->key[i]].name;
-	key = key_read(v, letter.key, names);
+	verify_fact_names(v, names);
+	key = source ? key_read(v, letter.key, names) : verify_topic_key(v, letter.key);
 	e = key.p ? verify_table_find(v->table, key) : NULL;
 	if (!e)
 		return FATE_DONE;

@@ -56,8 +56,9 @@ look_for_gap(struct enrich_loop *loop)
 	enrich_batch_set_postgres(loop->batch, &now);
 	if (why)
 		work_alarm(ALARM_GAP,
-		    "%s: changes of %s may never have been sent. Send a snapshot, then "
-		    "sluicectl verify",
+		    "%s: changes of %s may never have been sent. sluicectl verify --repair "
+		    "finds "
+		    "and sends them",
 		    why, loop->plan->table);
 }
 

@@ -123,8 +123,8 @@ decode_kind(
 			return FATE_DONE;
 		return err_set(err, FATE_HALT,
 		    "%s was truncated (topic %s partition %" PRId32 " offset %" PRId64
-		    "): the sinks still hold its rows. on_truncate: ignore goes on without "
-		    "them",
+		    "): the sinks still hold its rows. on_truncate: ignore goes on, and "
+		    "sluicectl verify --repair deletes what the table no longer has",
 		    plan->table, item->message.topic, item->message.partition,
 		    item->message.offset);
 	case CHANGE_ROW:

@@ -4,7 +4,7 @@
  * Debezium reads one slot of one Postgres. When that is another system or timeline than it
  * was at the last commit, or the slot is gone or was made again, changes in between may have
  * reached nobody: the order of what comes still holds, so enrich goes on and raises the alarm
- * gap_suspected; a snapshot and a comparison with Postgres are a person's to ask for. A slot
+ * gap_suspected; sluicectl verify --repair is a person's to ask for. A slot
  * has no name of its own: its count of transactions (pg_stat_replication_slots) only grows
  * while its statistics live, so a smaller one under the same epoch is another slot, and so is
  * one of an earlier epoch: pg_stat_reset_replication_slot() and a crash begin a later one.

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "work/refresh_ops.h"
+#include "work/signal.h"
 #include "work/worker.h"
 
 enum {
@@ -41,24 +42,14 @@ refresh_open(struct enrich_plan *plan, struct pg *pg, const char *signal_table,
     struct refresh **ret_refresh, struct err *err)
 {
 	struct refresh *r = calloc(1, sizeof *r);
-	const char *dot = strchr(signal_table, '.');
-	enum fate fate = FATE_DONE;
+	enum fate fate;
 
 	must(r);
-	if (!dot) {
-		free(r);
-		return err_code(err, FATE_HALT, CODE_CONFIG,
-		    "signal.data.collection %s: it takes SCHEMA.TABLE", signal_table);
-	}
 	r->plan = plan;
 	r->pg = pg;
 	arena_init(&r->arena, ARENA_SIZE);
 	metrics_register(refresh_metrics, REFRESH_M_COUNT);
-	must(asprintf(&r->insert,
-		 "INSERT INTO \"%.*s\".\"%s\" (id, type, data) VALUES ($1, 'execute-snapshot', "
-		 "$2) "
-		 "ON CONFLICT DO NOTHING",
-		 (int)(dot - signal_table), signal_table, dot + 1) > 0);
+	fate = signal_statement(signal_table, &r->insert, err);
 	for (size_t i = 1; fate == FATE_DONE && i < plan->source_count; i++) {
 		const struct sql_source *dimension = sql_query_source(plan->query, i);
 
@@ -148,19 +139,6 @@ gathering_of(struct refresh *r, const struct kafka_message *message)
 	return g;
 }
 
-/* A text literal; standard_conforming_strings is on (the default since 9.1). */
-static void
-put_literal(struct buf *out, struct slice text)
-{
-	buf_byte(out, '\'');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] == '\'')
-			buf_byte(out, '\'');
-		buf_byte(out, text.p[i]);
-	}
-	buf_byte(out, '\'');
-}
-
 static void
 key_add(struct refresh *r, struct gathering *g, size_t source, const struct value *row,
     int64_t now_ms)
@@ -179,10 +157,7 @@ key_add(struct refresh *r, struct gathering *g, size_t source, const struct valu
 			buf_byte(keys, ',');
 		r->text.len = 0;
 		value_to_text(&r->text, type, &row[dimension->key[i]]);
-		put_literal(keys, buf_view(&r->text));
-		buf_cstr(keys, "::");
-		type.typmod = -1;
-		type_print(keys, type);
+		signal_put_literal(keys, buf_view(&r->text), type);
 	}
 	buf_byte(keys, ')');
 	buf_byte(keys, 0);

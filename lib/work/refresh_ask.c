@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Postgres counts the facts of changed rows, and Debezium is asked for them. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "sql/dialect.h"
 #include "wire/digest.h"
 #include "work/refresh_ops.h"
+#include "work/signal.h"
 #include "work/worker.h"
 
 enum { CANCELLED_MAX = 3 }; /* counts of one gathering; the other keys are refused with them */
@@ -75,31 +75,9 @@ refuse(struct refresh *r, const struct sql_source *dimension, const char *what, 
 	    r->plan->pipeline->enrich.refresh_rows_max);
 	metric_add(&refresh_metrics[REFRESH_M_REFUSED], (int64_t)count);
 	work_alarm(ALARM_REFRESH,
-	    "%s.%s %s %s in %s: they are not sent again, and keep what they said before. Send "
-	    "an incremental snapshot of them, or raise enrich.refresh_rows_max",
+	    "%s.%s %s %s in %s: they are not sent again, and keep what they said before. "
+	    "sluicectl verify --repair sends them, or raise enrich.refresh_rows_max",
 	    dimension->schema, dimension->table, what, many, r->plan->table);
-}
-
-static char *
-signal_data(struct refresh *r, const struct keys *keys)
-{
-	struct buf filter = { 0 };
-	json_t *data;
-	struct buf whole = { 0 };
-	char *text;
-
-	refresh_put_filter(r, keys, &filter);
-	buf_printf(&whole, "(%s)", buf_str(&filter)); /* Debezium puts AND behind it */
-	data = json_pack("{s:[s], s:s, s:[{s:s, s:s%}]}", "data-collections", r->plan->table,
-	    "type", "INCREMENTAL", "additional-conditions", "data-collection", r->plan->table,
-	    "filter", whole.p, whole.len);
-	must(data);
-	text = json_dumps(data, JSON_COMPACT);
-	must(text);
-	json_decref(data);
-	buf_finish(&whole);
-	buf_finish(&filter);
-	return text;
 }
 
 /* The id names the offsets; where they became several signals, what each asks for, too:
@@ -108,22 +86,20 @@ static enum fate
 signal_insert(
     struct refresh *r, const struct gathering *g, const struct keys *keys, struct err *err)
 {
-	struct pg_result result = { 0 };
-	struct slice params[2];
 	char id[500], hex[DIGEST_HEX_LEN + 1] = "";
-	char *data = signal_data(r, keys);
-	struct digest digest = digest_of(slice_str(data));
+	struct buf condition = { 0 };
+	struct digest digest;
 	enum fate fate;
 
+	refresh_put_filter(r, keys, &condition);
+	digest = digest_of(buf_view(&condition));
 	if (g->by_key)
 		digest_hex(&digest, hex);
 	(void)snprintf(id, sizeof id, "%s/%" PRId32 "/%" PRId64 "-%" PRId64 "%s%s", g->topic,
 	    g->partition, g->first, g->last, g->by_key ? "/" : "", hex);
-	params[0] = slice_str(id);
-	params[1] = slice_str(data);
-	fate = pg_query(r->pg, &(struct pg_query){ r->insert, params, 2 }, &result, err);
-	pg_result_clear(&result);
-	free(data);
+	fate = signal_send(r->pg, r->insert,
+	    &(struct signal){ id, r->plan->table, buf_view(&condition) }, err);
+	buf_finish(&condition);
 	if (fate != FATE_DONE)
 		return err_wrap(err, "ask Debezium for the facts of changed rows");
 	metric_add(&refresh_metrics[REFRESH_M_KEYS], (int64_t)keys->count);

@@ -30,7 +30,9 @@ import subprocess
 import confluent_kafka
 import confluent_kafka.admin
 import httpx
+import kafka.errors
 
+import offsets
 from audit import CONTENT, Audit, Changes
 from engagement import BIN, ENRICHED, PIPELINE, ROOT, SOURCE, WORKERS, Pipeline, Program, postgres, run, wal_now
 from wait import wait_for
@@ -167,7 +169,7 @@ class Stream(Pipeline):
         for left in (2, 1, 0):
             try:
                 return question()
-            except (confluent_kafka.KafkaException, concurrent.futures.TimeoutError, TimeoutError):
+            except (confluent_kafka.KafkaException, kafka.errors.KafkaError, concurrent.futures.TimeoutError, TimeoutError):
                 if left == 0:
                     raise
                 self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": os.environ["SLUICE_KAFKA"]})
@@ -177,11 +179,8 @@ class Stream(Pipeline):
 
     def marks(self):
         """Enrich's replay marks by partition, from the metadata of its committed offsets."""
-        parts = [confluent_kafka.TopicPartition(SOURCE, p) for p in self.ends(SOURCE)]
-        request = confluent_kafka.ConsumerGroupTopicPartitions("engagement.enrich", parts)
-        result = self.asked(
-            lambda: self.admin.list_consumer_group_offsets([request])["engagement.enrich"].result(timeout=10))
-        words = {tp.partition: (tp.metadata or "").split() for tp in result.topic_partitions}
+        at = self.asked(lambda: offsets.committed(os.environ["SLUICE_KAFKA"], "engagement.enrich", SOURCE))
+        words = {p: (metadata or "").split() for p, (_, metadata) in at.items()}
         return {p: ((int(w[1]), int(w[2])), int(w[3])) for p, w in words.items() if w}
 
     def transaction_is_open(self):
