@@ -469,7 +469,6 @@ verify_repair(struct verify *v, struct verify_repaired *repaired, struct err *er
 		const struct verify_entry *e = verify_table_entry(v->table, i);
 		enum remedy remedy = remedy_of(e);
 
-		repaired->left += remedy == NONE && verify_wanted(e, PASS_AGAIN);
 		if (remedy == NONE || remedy == ASK)
 			continue;
 		sends = true;

@@ -93,7 +93,6 @@ struct verify_repaired {
 	size_t deleted; /* rows that are extra: a tombstone was sent */
 	size_t sent;    /* records sent again to ClickHouse */
 	size_t mended;  /* newest records put behind older ones */
-	size_t left;    /* keys that nothing of this helps */
 	bool deaf;      /* the connector has no signal table: nothing could be asked */
 };
 

@@ -70,30 +70,10 @@ boards_fill(struct work *work, struct boards *b)
 }
 
 static enum fate
-query_patiently(struct pg *pg, struct work *work, struct sql_query **ret, struct err *err)
-{
-	struct pause pause = { 0 };
-
-	for (;;) {
-		enum fate fate = query_open(pg, work->pipeline, ret, err);
-
-		if (fate != FATE_RETRY || work->check_only || work_stopping())
-			return fate;
-		work_status(false, "waiting for Postgres: %s", err->what);
-		pause_wait(&pause);
-	}
-}
-
-/* The connection is needed for the types alone. */
-static enum fate
 boards_open(struct work *work, struct boards *ret, struct err *err)
 {
-	struct pg *pg = NULL;
-	enum fate fate = postgres_open(work->pipeline, work->member, &pg, err);
+	enum fate fate = query_for_types(work, &ret->query, err);
 
-	if (fate == FATE_DONE)
-		fate = query_patiently(pg, work, &ret->query, err);
-	pg_free(pg);
 	if (fate == FATE_DONE)
 		boards_fill(work, ret);
 	return fate;

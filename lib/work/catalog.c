@@ -157,6 +157,33 @@ query_open(struct pg *pg, const struct pipeline *pipeline, struct sql_query **re
 	return FATE_DONE;
 }
 
+static enum fate
+query_patiently(struct pg *pg, struct work *work, struct sql_query **ret, struct err *err)
+{
+	struct pause pause = { 0 };
+
+	for (;;) {
+		enum fate fate = query_open(pg, work->pipeline, ret, err);
+
+		if (fate != FATE_RETRY || work->check_only || work_stopping())
+			return fate;
+		work_status(false, "waiting for Postgres: %s", err->what);
+		pause_wait(&pause);
+	}
+}
+
+enum fate
+query_for_types(struct work *work, struct sql_query **ret_query, struct err *err)
+{
+	struct pg *pg = NULL;
+	enum fate fate = postgres_open(work->pipeline, work->member, &pg, err);
+
+	if (fate == FATE_DONE)
+		fate = query_patiently(pg, work, ret_query, err);
+	pg_free(pg);
+	return fate;
+}
+
 enum fate
 query_fact_column(const struct sql_query *query, const char *name, size_t *ret_result,
     size_t *ret_column, struct err *err)

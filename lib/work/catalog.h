@@ -34,6 +34,13 @@ enum fate query_compile(const struct sql_catalog *catalog, const struct pipeline
 enum fate query_open(struct pg *pg, const struct pipeline *pipeline,
     struct sql_query **ret_query, struct err *err) NODISCARD;
 
+/* For a worker that needs the types alone, over a connection that is closed again. It waits
+ * for a Postgres that is away, unless the work is a check; RETRY: a check's, or told to stop.
+ */
+struct work;
+enum fate query_for_types(
+    struct work *work, struct sql_query **ret_query, struct err *err) NODISCARD;
+
 /* The result column of that name; HALT (the pipeline file's list names no such column,
  * or it is not a plain column of the fact). */
 enum fate query_fact_column(const struct sql_query *query, const char *name, size_t *ret_result,

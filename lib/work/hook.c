@@ -114,34 +114,15 @@ hook_fill(struct work *work, struct hook *hook)
 }
 
 static enum fate
-query_patiently(struct pg *pg, struct work *work, struct sql_query **ret, struct err *err)
-{
-	struct pause pause = { 0 };
-
-	for (;;) {
-		enum fate fate = query_open(pg, work->pipeline, ret, err);
-
-		if (fate != FATE_RETRY || work->check_only || work_stopping())
-			return fate;
-		work_status(false, "waiting for Postgres: %s", err->what);
-		pause_wait(&pause);
-	}
-}
-
-static enum fate
 hook_open(struct work *work, struct hook *hook, struct err *err)
 {
-	struct pg *pg = NULL;
 	enum fate fate = FATE_DONE;
 
 	_Static_assert(
 	    sizeof hook->config.done_statuses == sizeof work->destination->done_statuses,
 	    "as many statuses in the file as in the sink");
 	if (work->destination->body)
-		fate = postgres_open(work->pipeline, work->member, &pg, err);
-	if (fate == FATE_DONE && pg)
-		fate = query_patiently(pg, work, &hook->query, err);
-	pg_free(pg);
+		fate = query_for_types(work, &hook->query, err);
 	if (fate == FATE_DONE)
 		hook_fill(work, hook);
 	return fate;
