@@ -8,7 +8,7 @@
 
 struct call {
 	struct pipeline *pipeline;
-	int64_t timeout_ms, settle_ms, count;
+	int64_t timeout_ms, settle_ms, count, delete_max;
 	bool repair;
 	const char *board;
 	const char *worker; /* of reset */

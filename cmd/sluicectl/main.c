@@ -145,7 +145,9 @@ command_find(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct call call = { .timeout_ms = 120000, .settle_ms = 5000, .count = 10 };
+	struct call call = {
+		.timeout_ms = 120000, .settle_ms = 5000, .count = 10, .delete_max = 1000
+	};
 	const struct option_row rows[] = {
 		{ "timeout", OPTION_DURATION, &call.timeout_ms, "TIME",
 		    "bootstrap, verify: how long to wait for what does not answer yet or is "
@@ -160,6 +162,10 @@ main(int argc, char **argv)
 		    "verify: have what differs or is missing sent again, delete what is extra, "
 		    "and compare once more.",
 		    0, 0 },
+		{ "delete-max", OPTION_INT, &call.delete_max, "N",
+		    "verify --repair: delete no extra rows if they are more than N (default "
+		    "1000).",
+		    0, INT64_MAX },
 		{ "board", OPTION_TEXT, &call.board, "KEY",
 		    "top: which board (default: the first).", 0, 0 },
 		{ "count", OPTION_INT, &call.count, "N",

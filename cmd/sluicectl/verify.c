@@ -37,6 +37,7 @@ run_verify(struct call *call, struct err *err)
 	struct verify_options options = { .barrier_ms = call->timeout_ms,
 		.settle_ms = call->settle_ms,
 		.repair = call->repair,
+		.delete_max = call->delete_max,
 		.evidence = (size_t)call->count < VERIFY_EVIDENCE_MAX ? (size_t)call->count
 								      : VERIFY_EVIDENCE_MAX,
 		.say = terminal ? say_beside_progress : call_say,

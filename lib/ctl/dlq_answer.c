@@ -113,6 +113,8 @@ answer_sink(const struct dlq_answers *a, struct dlq_answer *answer)
 		    "%s holds neither it nor a newer one: its row was deleted so long ago that "
 		    "compaction has forgotten the delete, which must not be undone",
 		    a->pipeline->enrich.topic);
+	if (letter->value.p && dlq_last_gone(a->last, letter->key, record.version))
+		return because(answer, "its row was deleted by verify --repair");
 	answer->resend.out = (struct kafka_out){ .topic = a->pipeline->enrich.topic,
 		.partition = letter->from_partition,
 		.key = letter->key,

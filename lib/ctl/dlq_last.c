@@ -79,7 +79,7 @@ dlq_last_watch(
 	return FATE_DONE;
 }
 
-/* rows[SIDE_TOPIC] is the version of the last record, .version the highest. */
+/* Of one version a tombstone is the newest: verify --repair deletes with the row's own. */
 static enum fate
 take_record(void *ctx, struct kafka_message *message, struct err *err)
 {
@@ -92,10 +92,11 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 	(void)err;
 	if (!e || scan_record(message, &record, &ignored) != FATE_DONE)
 		return FATE_DONE;
-	e->rows[SIDE_TOPIC] = record.version;
-	if (e->offset >= 0 && record.version < e->version)
+	e->behind = e->offset >= 0 && verify_is_older(e, record.version, !message->value.p);
+	if (e->behind)
 		return FATE_DONE;
 	e->version = record.version;
+	e->gone = !message->value.p;
 	e->partition = message->partition;
 	e->offset = message->offset;
 	return FATE_DONE;
@@ -134,6 +135,14 @@ dlq_last_holds(const struct dlq_last *last, struct slice key, uint64_t version)
 	return e && e->offset >= 0 && e->version >= version;
 }
 
+bool
+dlq_last_gone(const struct dlq_last *last, struct slice key, uint64_t version)
+{
+	const struct verify_entry *e = verify_table_find(last->keys, key);
+
+	return e && e->offset >= 0 && e->gone && e->version == version;
+}
+
 /* What we have sent may lie behind a transaction that is open, and the end that a reader sees
  * before it: no such look says what stands last. */
 static enum fate
@@ -154,7 +163,7 @@ look_behind_ours(struct dlq_last *last, struct err *err)
 static bool
 is_behind(const struct verify_entry *e)
 {
-	return e->offset >= 0 && e->rows[SIDE_TOPIC] < e->version;
+	return e->offset >= 0 && e->behind;
 }
 
 /* Records on their way behind the old ones. */

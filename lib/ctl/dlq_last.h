@@ -41,6 +41,8 @@ enum fate dlq_last_watch(struct dlq_last *last, struct slice key, int32_t partit
 enum fate dlq_last_look(struct dlq_last *last, struct err *err) NODISCARD;
 /* Whether the topic holds a record of the key that is as new as version, or newer. */
 bool dlq_last_holds(const struct dlq_last *last, struct slice key, uint64_t version);
+/* Whether that record is a tombstone of this very version. */
+bool dlq_last_gone(const struct dlq_last *last, struct slice key, uint64_t version);
 
 /* Looks at all that has been written, and sends again, until each newest record is the last.
  * *ret_count: how many were sent. RETRY: it did not come to an end, or a transaction stays

@@ -17,7 +17,7 @@
 enum {
 	ROW_ARENA = 64 << 20,
 	TOPIC_SIZE = 300,
-	REPAIRS_MAX = 4,
+	REPAIRS_MAX = 10,
 	SNAPSHOT_MS = 30000, /* for Debezium to send what it is asked for, or some of it */
 };
 
@@ -186,6 +186,7 @@ run_finish(struct run *run)
 	buf_finish(&v->key_text);
 	free(v->row.at);
 	free(v->compared);
+	free(v->source_ends);
 	verify_table_free(v->table);
 	arena_finish(&v->arena);
 	barrier_close(run->barrier);
@@ -213,21 +214,27 @@ settle(struct run *run)
 	return open;
 }
 
-/* How many of them differ in the topic: ClickHouse has what it has, as long as they do. */
+static bool
+is_awaited(const struct verify_entry *e)
+{
+	return e->asked && !e->agreed[SIDE_TOPIC];
+}
+
+/* How many of those that were asked for have not come to the topic. */
 static size_t
-settle_topic(struct run *run)
+settle_asked(struct run *run)
 {
 	struct verify *v = &run->v;
 	size_t open = 0;
 
 	(void)settle(run);
 	for (size_t i = 0; i < verify_table_count(v->table); i++)
-		open += !verify_table_entry(v->table, i)->agreed[SIDE_TOPIC];
+		open += is_awaited(verify_table_entry(v->table, i));
 	return open;
 }
 
 static enum fate
-targets_read(struct run *run, enum verify_pass pass, struct err *err)
+targets_read(struct run *run, enum verify_pass pass, bool clickhouse, struct err *err)
 {
 	static const char *const workers[] = { "enrich", "clickhouse" };
 	struct verify *v = &run->v;
@@ -240,7 +247,7 @@ targets_read(struct run *run, enum verify_pass pass, struct err *err)
 		    run->has[SIDE_CLICKHOUSE] ? 2 : 1, run->options->barrier_ms, err);
 	if (fate == FATE_DONE)
 		fate = verify_topic(v, pass, err);
-	if (fate == FATE_DONE && run->has[SIDE_CLICKHOUSE])
+	if (fate == FATE_DONE && clickhouse && run->has[SIDE_CLICKHOUSE])
 		fate = verify_clickhouse(v, pass, err);
 	return fate;
 }
@@ -260,7 +267,7 @@ rounds_again(
 		fate = verify_postgres(v, PASS_AGAIN, err);
 		open = fate == FATE_DONE ? count(run) : 0;
 		if (open > 0)
-			fate = targets_read(run, PASS_AGAIN, err);
+			fate = targets_read(run, PASS_AGAIN, count == settle, err);
 		if (fate != FATE_DONE)
 			break;
 		open = count(run);
@@ -280,7 +287,7 @@ rounds(struct run *run, struct err *err)
 	enum fate fate = verify_postgres(&run->v, PASS_WHOLE, err);
 
 	if (fate == FATE_DONE)
-		fate = targets_read(run, PASS_WHOLE, err);
+		fate = targets_read(run, PASS_WHOLE, true, err);
 	return fate == FATE_DONE ? rounds_again(run, settle, run->options->settle_ms, err)
 				 : fate;
 }
@@ -301,49 +308,133 @@ excuse(void *ctx, struct verify_entry *e, enum verify_side side)
 
 /* --- repair --- */
 
-static void
-repaired_say(struct run *run, const struct verify_repaired *done)
+static size_t
+extra_count(struct run *run)
 {
-	if (done->asked + done->deleted + done->sent + done->mended)
-		say(run,
-		    "repair      %zu asked of Debezium again, %zu extra deleted, %zu sent to "
-		    "clickhouse again, %zu put behind older ones",
-		    done->asked, done->deleted, done->sent, done->mended);
-	if (done->deaf)
-		say(run, "repair      rows that are missing or differ cannot be asked for: the "
-			 "connector has no signal.data.collection");
+	struct verify *v = &run->v;
+	size_t count = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++)
+		count += verify_is_extra(verify_table_entry(v->table, i));
+	return count;
 }
 
-/* What was sent is looked for behind what is being written now; a row that has come may then
- * stand in ClickHouse at an old place, too, so that takes its turn after the others. */
+/* Rows that are gone may also be those of another Postgres, or that its role may not see. */
+static bool
+may_delete(struct run *run)
+{
+	size_t extra = extra_count(run);
+
+	if (extra <= (size_t)run->options->delete_max)
+		return true;
+	say(run,
+	    "repair      none of %zu extra rows is deleted, as they are more than --delete-max "
+	    "%" PRId64 ": does verify ask the Postgres that the stream comes from?",
+	    extra, run->options->delete_max);
+	return false;
+}
+
+/* Postgres as it is after all that the topic was seen to hold. */
 static enum fate
-repair(struct run *run, struct err *err)
+repair_look(struct run *run, struct err *err)
 {
 	struct verify *v = &run->v;
 	enum fate fate = FATE_DONE;
 
-	for (int i = 0; i < REPAIRS_MAX && fate == FATE_DONE; i++) {
-		struct verify_repaired done;
+	if (settle(run) > 0)
+		fate = verify_past(v, run->options->barrier_ms, err);
+	if (fate == FATE_DONE)
+		fate = verify_postgres(v, PASS_AGAIN, err);
+	if (fate == FATE_DONE && settle(run) > 0)
+		fate = verify_letters(v, excuse, NULL, err);
+	return fate;
+}
 
-		if (settle(run) > 0)
-			fate = verify_letters(v, excuse, NULL, err);
+/* What was sent is looked for behind what is being written now. */
+static enum fate
+repair_await(struct run *run, struct err *err)
+{
+	struct verify *v = &run->v;
+	enum fate fate = scan_reach(&v->scan, err);
+
+	if (fate == FATE_DONE)
+		fate = targets_read(run, PASS_AGAIN, true, err);
+	if (fate == FATE_DONE)
+		fate = verify_postgres(v, PASS_AGAIN, err);
+	if (fate == FATE_DONE)
+		fate = rounds_again(run, settle_asked, SNAPSHOT_MS, err);
+	if (fate == FATE_DONE)
+		fate = rounds_again(run, settle, run->options->settle_ms, err);
+	return fate;
+}
+
+/* A row that has come may stand in ClickHouse at an old place, too, so that takes its turn
+ * after the others. */
+static enum fate
+repair(struct run *run, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	for (int i = 0; i < REPAIRS_MAX && fate == FATE_DONE; i++) {
+		struct verify_repaired done = { 0 };
+
+		fate = repair_look(run, err);
 		if (fate == FATE_DONE)
-			fate = verify_repair(v, &done, err);
-		if (fate != FATE_DONE)
-			break;
-		repaired_say(run, &done);
+			fate = verify_repair(&run->v, may_delete(run), &done, err);
 		if (done.asked + done.deleted + done.sent + done.mended == 0)
 			break;
-		fate = scan_reach(&v->scan, err);
+		say(run,
+		    "repair      %zu asked of Debezium again, %zu extra deleted, %zu sent to "
+		    "clickhouse again, %zu put behind older ones",
+		    done.asked, done.deleted, done.sent, done.mended);
 		if (fate == FATE_DONE)
-			fate = targets_read(run, PASS_AGAIN, err);
-		if (fate == FATE_DONE)
-			fate =
-			    rounds_again(run, settle_topic, done.asked ? SNAPSHOT_MS : 0, err);
-		if (fate == FATE_DONE)
-			fate = rounds_again(run, settle, run->options->settle_ms, err);
+			fate = repair_await(run, err);
 	}
 	return fate;
+}
+
+/* What is left of it, and why. */
+static void
+left_say(struct run *run)
+{
+	struct verify *v = &run->v;
+	size_t asked = 0, stuck = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++) {
+		const struct verify_entry *e = verify_table_entry(v->table, i);
+
+		asked += is_awaited(e);
+		stuck += e->agreed[SIDE_TOPIC] && !e->agreed[SIDE_CLICKHOUSE];
+	}
+	if (asked && connector_setting(&v->survey->connector, "signal.data.collection"))
+		say(run,
+		    "repair      %zu rows that were asked for have not come yet: is Debezium "
+		    "at another snapshot? sluicectl status",
+		    asked);
+	if (stuck)
+		say(run,
+		    "repair      %zu keys differ in clickhouse alone, and sending them again "
+		    "does not help: it holds higher versions, or keys that the topic has "
+		    "forgotten. Fill the table anew (sluicectl reset PIPELINE clickhouse --to "
+		    "earliest, into an empty one)",
+		    stuck);
+}
+
+/* An older record behind a newer one: compaction would keep the older. */
+static bool
+behind_say(struct run *run)
+{
+	struct verify *v = &run->v;
+	size_t behind = 0;
+
+	for (size_t i = 0; i < verify_table_count(v->table); i++)
+		behind += verify_table_entry(v->table, i)->behind;
+	if (behind)
+		say(run,
+		    "topic       %zu keys have an older record behind the newest, which "
+		    "compaction would forget: verify --repair",
+		    behind);
+	return behind > 0;
 }
 
 /* --- the report's lines --- */
@@ -497,13 +588,17 @@ report(struct run *run, bool *ret_clean, struct err *err)
 {
 	struct verify *v = &run->v;
 	enum fate fate = FATE_DONE;
+	bool behind;
 
 	if (settle(run) > 0)
 		fate = verify_letters(v, excuse, NULL, err);
 	if (fate != FATE_DONE)
 		return fate;
 	count_all(run);
-	*ret_clean = counts_say(run);
+	if (run->options->repair)
+		left_say(run);
+	behind = behind_say(run);
+	*ret_clean = counts_say(run) && !(behind && run->options->repair);
 	if (evidence_choose(run, run->options->evidence) == 0)
 		return FATE_DONE;
 	fate = verify_postgres(v, PASS_SHOW, err);
@@ -526,6 +621,7 @@ verify_run(const struct pipeline *pipeline, const struct verify_options *options
 	must(run && options->evidence <= VERIFY_EVIDENCE_MAX);
 	run->v.pipeline = pipeline;
 	run->v.progress = options->progress;
+	run->v.say = options->say;
 	run->options = options;
 	fate = run_open(run, err);
 	if (fate == FATE_DONE)

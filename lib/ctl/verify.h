@@ -29,6 +29,7 @@ struct verify_options {
 	int64_t barrier_ms;                 /* how long to wait for the workers, each time */
 	int64_t settle_ms;                  /* see above */
 	bool repair;                        /* see above */
+	int64_t delete_max;                 /* of extra rows; are there more, none is deleted */
 	size_t evidence;                    /* of how many keys; VERIFY_EVIDENCE_MAX at most */
 	void (*say)(const char *line);      /* a line a target, then the evidence */
 	void (*progress)(const char *text); /* what it is at, ten times a second; or NULL */

@@ -342,10 +342,12 @@ keys_read(struct verify *v, enum verify_pass pass, struct err *err)
 enum fate
 verify_postgres(struct verify *v, enum verify_pass pass, struct err *err)
 {
-	enum fate fate;
+	/* rows that are hidden from us are not gone: an error says that there are some */
+	enum fate fate = pg_script(v->survey->pg, "SET row_security = off", err);
 
-	if (pass == PASS_AGAIN)
+	if (fate == FATE_DONE && pass == PASS_AGAIN)
 		verify_clear(v, SIDE_POSTGRES);
-	fate = pass == PASS_WHOLE ? whole_read(v, err) : keys_read(v, pass, err);
+	if (fate == FATE_DONE)
+		fate = pass == PASS_WHOLE ? whole_read(v, err) : keys_read(v, pass, err);
 	return fate == FATE_DONE ? fate : err_wrap(err, "ask Postgres");
 }

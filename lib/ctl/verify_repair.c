@@ -2,10 +2,12 @@
 /* What makes keys agree that do not.
  *
  * A row that is missing or differs is asked of Debezium once more: what comes is a change like
- * any other. An extra row gets a tombstone of its own version: whatever the key's next change
- * is, and be it under way already, it has a higher one. What differs in ClickHouse alone is
- * sent to it again, with the places in `sluice.before` where the row should not be. What was
- * sent may stand behind a newer record that enrich wrote meanwhile; the next reading sees that
+ * any other. An extra row gets a tombstone. Its version is that of the last record that the
+ * source's partition held before Postgres was read, or the row's own when that is the last:
+ * what the key becomes after that has a higher one, be it under way already. What differs in
+ * ClickHouse alone is sent to it again, with the places in `sluice.before` where the row should
+ * not be. What was sent may stand behind a newer record that enrich wrote meanwhile; the next
+ * reading sees that
  * (.behind), and the newer one is put behind it again, as compaction keeps the last. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +22,16 @@
 #include "wire/json.h"
 #include "work/signal.h"
 
-enum { KEYS_A_SIGNAL = 1000, BATCH = 50, BATCH_BYTES = 4 << 20 };
+enum {
+	BATCH = 50,
+	BATCH_BYTES = 4 << 20,
+	/* Connect stores the conditions of all snapshots that are to come with each offset, and
+	 * refuses a record above 1 MB: above these a whole table is asked for. */
+	KEYS_MAX = 5000,
+	KEYS_A_SIGNAL = 1000,
+	CONDITIONS_MAX = 200 << 10,
+	PAST_STEP_MS = 100,
+};
 
 #define HEADER_BEFORE SLICE("sluice.before")
 
@@ -37,16 +48,18 @@ struct sending {
 	struct kafka_message message; /* no handle: another one's of this message */
 	struct resend resend;
 	struct buf before;
-	char id[RECORD_ID_LEN], ts[24];
+	char id[RECORD_ID_LEN], ts[24], version[24];
+	const struct verify_entry *deleted;
 };
 
 struct repair {
 	struct verify *v;
 	struct verify_repaired *repaired;
-	char *signal; /* the statement; NULL: there is no signal table */
+	bool deletes;
+	char *signal; /* the statement */
 	int64_t now_ms;
 	struct buf condition;
-	size_t key_count, signal_count;
+	size_t key_count, signal_count, condition_bytes;
 
 	struct place *places; /* by entry */
 	size_t place_count, place_size;
@@ -57,43 +70,123 @@ struct repair {
 	struct sending **sendings;
 	struct kafka_out *outs;
 	size_t count, size, bytes;
-	struct verify_repaired batch; /* what the records of the batch are */
+	size_t sent, mended; /* of the batch, as it is committed */
 };
 
-static enum remedy
-remedy_of(const struct verify_entry *e)
+bool
+verify_is_extra(const struct verify_entry *e)
 {
-	if (!e->agreed[SIDE_TOPIC]) {
-		if (e->rows[SIDE_POSTGRES] == ROW_RAISES)
-			return NONE;
-		return e->rows[SIDE_POSTGRES] == ROW_ABSENT ? DELETE : ASK;
-	}
+	return !e->agreed[SIDE_TOPIC] && e->rows[SIDE_POSTGRES] == ROW_ABSENT;
+}
+
+/* Once in a run; what does not help is not done again. */
+static enum remedy
+remedy_of(const struct repair *r, const struct verify_entry *e)
+{
+	if (verify_is_extra(e))
+		return r->deletes ? DELETE : NONE;
+	if (!e->agreed[SIDE_TOPIC])
+		return e->asked || e->rows[SIDE_POSTGRES] == ROW_RAISES ? NONE : ASK;
 	if (e->behind)
 		return MEND;
-	return e->agreed[SIDE_CLICKHOUSE] || e->offset < 0 ? NONE : SEND;
+	return e->agreed[SIDE_CLICKHOUSE] || e->sent || e->offset < 0 ? NONE : SEND;
+}
+
+/* --- what is past --- */
+
+static enum fate
+source_ends(struct verify *v, struct err *err)
+{
+	struct survey *survey = v->survey;
+	struct kafka_part *parts;
+	int32_t count = 0;
+	enum fate fate = kafka_admin_partitions(survey->admin, survey->fact_topic, &count, err);
+
+	parts = calloc((size_t)count + 1, sizeof *parts);
+	free(v->source_ends);
+	v->source_ends = calloc((size_t)count + 1, sizeof *v->source_ends);
+	must(parts && v->source_ends);
+	v->source_count = (size_t)count;
+	for (int32_t i = 0; i < count; i++)
+		parts[i] = (struct kafka_part){ .topic = survey->fact_topic, .partition = i };
+	if (fate == FATE_DONE)
+		fate = kafka_admin_offsets_at(
+		    survey->admin, KAFKA_AT_END, parts, v->source_count, err);
+	for (size_t i = 0; i < v->source_count && fate == FATE_DONE; i++)
+		v->source_ends[i] = parts[i].offset;
+	free(parts);
+	return fate;
+}
+
+/* The first transaction that has not ended yet, or the next that will be. */
+static enum fate
+transaction_ask(struct verify *v, const char *sql, uint64_t *ret, struct err *err)
+{
+	struct pg_result result = { 0 };
+	enum fate fate =
+	    pg_query(v->survey->pg, &(struct pg_query){ sql, NULL, 0 }, &result, err);
+
+	if (fate == FATE_DONE && !slice_u64(pg_result_text(&result, 0, 0), ret))
+		fate = err_set(err, FATE_HALT, "Postgres' transaction is no number");
+	pg_result_clear(&result);
+	return fate;
+}
+
+enum fate
+verify_past(struct verify *v, int64_t timeout_ms, struct err *err)
+{
+	int64_t until_ms = clock_mono_ms() + timeout_ms;
+	uint64_t next = 0, oldest = 0;
+	enum fate fate = source_ends(v, err);
+
+	if (fate == FATE_DONE)
+		fate = transaction_ask(
+		    v, "SELECT pg_snapshot_xmax(pg_current_snapshot())", &next, err);
+	while (fate == FATE_DONE) {
+		fate = transaction_ask(
+		    v, "SELECT pg_snapshot_xmin(pg_current_snapshot())", &oldest, err);
+		if (fate != FATE_DONE || oldest >= next)
+			break;
+		verify_progress(v, "waiting for transaction %" PRIu64 " of Postgres", oldest);
+		if (clock_mono_ms() >= until_ms)
+			return err_set(err, FATE_RETRY,
+			    "transaction %" PRIu64 " of Postgres runs on (pg_stat_activity."
+			    "backend_xid): what it will leave is not known",
+			    oldest);
+		clock_sleep_ms(PAST_STEP_MS);
+	}
+	return fate;
 }
 
 /* --- asking Debezium --- */
 
 static enum fate
-signal_flush(struct repair *r, struct err *err)
+ask(struct repair *r, struct slice condition, struct err *err)
 {
 	const struct sql_source *fact = sql_query_source(r->v->query, 0);
 	char id[80], table[300];
 	enum fate fate;
 
-	if (r->key_count == 0)
-		return FATE_DONE;
-	buf_byte(&r->condition, ')');
 	(void)snprintf(
 	    id, sizeof id, "sluicectl verify/%" PRId64 "/%zu", r->now_ms, r->signal_count++);
 	(void)snprintf(table, sizeof table, "%s.%s", fact->schema, fact->table);
-	fate = signal_send(r->v->survey->pg, r->signal,
-	    &(struct signal){ id, table, buf_view(&r->condition) }, err);
-	if (fate == FATE_DONE)
-		r->repaired->asked += r->key_count;
-	r->key_count = 0;
+	fate = signal_send(
+	    r->v->survey->pg, r->signal, &(struct signal){ id, table, condition }, err);
 	return fate == FATE_DONE ? fate : err_wrap(err, "ask Debezium for rows");
+}
+
+static enum fate
+keys_flush(struct repair *r, struct err *err)
+{
+	enum fate fate = FATE_DONE;
+
+	if (r->key_count) {
+		buf_byte(&r->condition, ')');
+		fate = ask(r, buf_view(&r->condition), err);
+	}
+	r->condition_bytes += r->condition.len;
+	r->key_count = 0;
+	return fate;
 }
 
 static void
@@ -111,22 +204,17 @@ condition_begin(struct repair *r)
 }
 
 /* Its key is a list of JSON values. */
-static enum fate
-ask_for(struct repair *r, const struct verify_entry *e, struct err *err)
+static void
+condition_add(struct repair *r, const struct verify_entry *e)
 {
 	struct verify *v = r->v;
-	struct slice key = verify_table_key(v->table, e), raw;
-	struct json_walk walk;
 	struct buf list = { 0 };
+	struct json_walk walk;
+	struct err ignored;
+	struct slice raw;
 
-	if (!r->signal) {
-		r->repaired->deaf = true;
-		return FATE_DONE;
-	}
-	if (r->key_count == 0)
-		condition_begin(r);
-	buf_printf(&list, "[%.*s]", SLICE_ARG(key));
-	must(json_check(buf_view(&list), &raw, err) == FATE_DONE);
+	buf_printf(&list, "[%.*s]", SLICE_ARG(verify_table_key(v->table, e)));
+	must(json_check(buf_view(&list), &raw, &ignored) == FATE_DONE);
 	arena_reset(&v->arena);
 	walk = json_walk(raw);
 	buf_cstr(&r->condition, r->key_count++ ? ",(" : "(");
@@ -143,23 +231,57 @@ ask_for(struct repair *r, const struct verify_entry *e, struct err *err)
 	}
 	buf_byte(&r->condition, ')');
 	buf_finish(&list);
-	return r->key_count == KEYS_A_SIGNAL ? signal_flush(r, err) : FATE_DONE;
 }
 
+/* Key by key, until that is too much. */
 static enum fate
-ask_all(struct repair *r, struct err *err)
+ask_keys(struct repair *r, struct err *err)
 {
-	const char *table =
-	    connector_setting(&r->v->survey->connector, "signal.data.collection");
-	enum fate fate = table ? signal_statement(table, &r->signal, err) : FATE_DONE;
+	enum fate fate = FATE_DONE;
 
 	for (size_t i = 0; i < verify_table_count(r->v->table) && fate == FATE_DONE; i++) {
 		struct verify_entry *e = verify_table_entry(r->v->table, i);
 
-		if (remedy_of(e) == ASK)
-			fate = ask_for(r, e, err);
+		if (remedy_of(r, e) != ASK)
+			continue;
+		if (r->condition_bytes + r->condition.len > CONDITIONS_MAX)
+			return ask(r, SLICE("true"), err);
+		if (r->key_count == 0)
+			condition_begin(r);
+		condition_add(r, e);
+		if (r->key_count == KEYS_A_SIGNAL)
+			fate = keys_flush(r, err);
 	}
-	return fate == FATE_DONE ? signal_flush(r, err) : fate;
+	return fate == FATE_DONE ? keys_flush(r, err) : fate;
+}
+
+static enum fate
+ask_all(struct repair *r, size_t count, struct err *err)
+{
+	const char *table =
+	    connector_setting(&r->v->survey->connector, "signal.data.collection");
+	enum fate fate;
+
+	if (count == 0)
+		return FATE_DONE;
+	if (!table) {
+		r->v->say(
+		    "repair      rows that are missing or differ cannot be asked for: the "
+		    "connector has no signal.data.collection");
+		fate = FATE_DONE;
+	} else {
+		fate = signal_statement(table, &r->signal, err);
+		if (fate == FATE_DONE)
+			fate = count > KEYS_MAX ? ask(r, SLICE("true"), err) : ask_keys(r, err);
+		if (fate == FATE_DONE)
+			r->repaired->asked = count;
+	}
+	for (size_t i = 0; i < verify_table_count(r->v->table); i++) {
+		struct verify_entry *e = verify_table_entry(r->v->table, i);
+
+		e->asked |= remedy_of(r, e) == ASK;
+	}
+	return fate;
 }
 
 /* --- where ClickHouse has rows --- */
@@ -170,7 +292,7 @@ place_add(void *ctx, const struct verify_entry *e)
 	struct repair *r = ctx;
 	size_t at = r->texts.len;
 
-	if (remedy_of(e) != SEND)
+	if (remedy_of(r, e) != SEND)
 		return;
 	verify_row_pick(r->v, &r->v->pipeline->enrich.identity, &r->texts);
 	if (r->place_count == r->place_size) {
@@ -204,6 +326,28 @@ places_find(struct repair *r, struct err *err)
 
 /* --- sending records again --- */
 
+static void
+deleted_say(struct repair *r, const struct verify_entry *e)
+{
+	struct buf line = { 0 };
+
+	buf_printf(
+	    &line, "  [%.*s] is extra: deleted", SLICE_ARG(verify_table_key(r->v->table, e)));
+	r->v->say(buf_str(&line));
+	buf_finish(&line);
+}
+
+static void
+batch_finish(struct repair *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		kafka_message_free(&r->sendings[i]->message);
+		buf_finish(&r->sendings[i]->before);
+		free(r->sendings[i]);
+	}
+	r->count = r->bytes = r->sent = r->mended = 0;
+}
+
 static enum fate
 batch_send(struct repair *r, struct err *err)
 {
@@ -213,18 +357,17 @@ batch_send(struct repair *r, struct err *err)
 		r->outs[i] = r->sendings[i]->resend.out;
 	if (r->count)
 		fate = resend_commit(r->txn, r->outs, r->count, err);
+	for (size_t i = 0; i < r->count && fate == FATE_DONE; i++) {
+		if (!r->sendings[i]->deleted)
+			continue;
+		deleted_say(r, r->sendings[i]->deleted);
+		r->repaired->deleted++;
+	}
 	if (fate == FATE_DONE) {
-		r->repaired->deleted += r->batch.deleted;
-		r->repaired->sent += r->batch.sent;
-		r->repaired->mended += r->batch.mended;
+		r->repaired->sent += r->sent;
+		r->repaired->mended += r->mended;
 	}
-	for (size_t i = 0; i < r->count; i++) {
-		kafka_message_free(&r->sendings[i]->message);
-		buf_finish(&r->sendings[i]->before);
-		free(r->sendings[i]);
-	}
-	r->batch = (struct verify_repaired){ 0 };
-	r->count = r->bytes = 0;
+	batch_finish(r);
 	return fate;
 }
 
@@ -297,46 +440,70 @@ name_tombstone(struct sending *s, const struct kafka_message *message)
 	record_id(parts, 4, s->id);
 }
 
-/* The columns that place it, as its record has them. */
-static void
-put_before(const struct repair *r, struct slice value, struct buf *out)
+/* The columns that place it, as its record has them. HALT: an older query's has not. */
+static enum fate
+put_before(const struct repair *r, const struct kafka_message *message, struct buf *out,
+    struct err *err)
 {
 	const struct pipeline_list *identity = &r->v->pipeline->enrich.identity;
-	struct slice raw;
-	struct err ignored;
+	struct slice raw = { 0 };
+	enum fate fate = json_check(message->value, &raw, err);
 
-	if (json_check(value, &raw, &ignored) != FATE_DONE)
-		return;
-	for (size_t i = 0; i < identity->count; i++) {
+	for (size_t i = 0; i < identity->count && fate == FATE_DONE; i++) {
+		struct slice member = json_member(raw, slice_str(identity->items[i]));
+
+		if (!member.p)
+			fate = err_set(err, FATE_HALT, "%s/%" PRId32 "/%" PRId64 " has no %s",
+			    message->topic, message->partition, message->offset,
+			    identity->items[i]);
 		buf_byte(out, i ? ',' : '{');
 		json_quote(out, slice_str(identity->items[i]));
 		buf_byte(out, ':');
-		buf_slice(out, json_member(raw, slice_str(identity->items[i])));
+		buf_slice(out, member);
 	}
 	buf_byte(out, '}');
+	return fate;
+}
+
+/* verify_past() says which version nothing to come will have. */
+static uint64_t
+tombstone_version(const struct verify *v, const struct verify_entry *e)
+{
+	int64_t end = (size_t)e->source_partition < v->source_count
+			  ? v->source_ends[e->source_partition]
+			  : 0;
+	uint64_t last =
+	    record_version((unsigned)v->pipeline->enrich.generation, end > 0 ? end - 1 : 0);
+
+	return last > e->version ? last : e->version;
 }
 
 static enum fate
-tombstone_add(struct repair *r, const struct kafka_message *message, struct err *err)
+tombstone_add(struct repair *r, const struct kafka_message *message,
+    const struct verify_entry *e, struct err *err)
 {
 	struct sending *s = sending_new(r);
-	struct header own[4];
+	enum fate fate = put_before(r, message, &s->before, err);
+	struct header own[5];
 
+	if (fate != FATE_DONE)
+		return fate;
 	name_tombstone(s, message);
 	(void)snprintf(s->ts, sizeof s->ts, "%" PRId64, r->now_ms);
-	put_before(r, message->value, &s->before);
+	(void)snprintf(s->version, sizeof s->version, "%" PRIu64, tombstone_version(r->v, e));
 	own[0] = (struct header){ SLICE("sluice.op"), SLICE("d") };
 	own[1] = (struct header){ SLICE("sluice.id"), slice_of(s->id, RECORD_ID_LEN) };
 	own[2] = (struct header){ SLICE("sluice.ts"), slice_str(s->ts) };
-	own[3] = (struct header){ HEADER_BEFORE, buf_view(&s->before) };
-	r->batch.deleted++;
-	return sending_fill(r, s, message, (struct slice){ 0 }, own, 4, RESEND_FOR_ALL, err);
+	own[3] = (struct header){ SLICE("sluice.version"), slice_str(s->version) };
+	own[4] = (struct header){ HEADER_BEFORE, buf_view(&s->before) };
+	s->deleted = e;
+	return sending_fill(r, s, message, (struct slice){ 0 }, own, 5, RESEND_FOR_ALL, err);
 }
 
 static enum fate
 mend_add(struct repair *r, const struct kafka_message *message, struct err *err)
 {
-	r->batch.mended++;
+	r->mended++;
 	return sending_fill(
 	    r, sending_new(r), message, message->value, NULL, 0, RESEND_FOR_NONE, err);
 }
@@ -353,7 +520,7 @@ row_add(struct repair *r, const struct kafka_message *message, const struct veri
 	bool any = false;
 
 	if (message->value.p)
-		put_before(r, message->value, &own);
+		fate = put_before(r, message, &own, err);
 	if (r->place_count)
 		place = bsearch(&(struct place){ .entry = e }, r->places, r->place_count,
 		    sizeof *r->places, place_compare);
@@ -375,7 +542,7 @@ row_add(struct repair *r, const struct kafka_message *message, const struct veri
 	if (!any && fate == FATE_DONE)
 		fate = sending_fill(
 		    r, sending_new(r), message, message->value, NULL, 0, worker, err);
-	r->batch.sent++;
+	r->sent++;
 	buf_finish(&own);
 	return fate;
 }
@@ -385,20 +552,25 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 {
 	struct repair *r = ctx;
 	struct slice key = verify_topic_key(r->v, message->key);
-	const struct verify_entry *e = key.p ? verify_table_find(r->v->table, key) : NULL;
+	struct verify_entry *e = key.p ? verify_table_find(r->v->table, key) : NULL;
 	enum fate fate = FATE_DONE;
 
 	if (!e || e->partition != message->partition || e->offset != message->offset)
 		return FATE_DONE;
-	switch (remedy_of(e)) {
-	case DELETE: fate = tombstone_add(r, message, err); break;
+	switch (remedy_of(r, e)) {
+	case DELETE: fate = tombstone_add(r, message, e, err); break;
 	case MEND: fate = mend_add(r, message, err); break;
-	case SEND: fate = row_add(r, message, e, err); break;
+	case SEND:
+		fate = row_add(r, message, e, err);
+		e->sent = true;
+		break;
 	case ASK:
 	case NONE: return FATE_DONE;
 	}
-	r->sendings[r->count - 1]->message = *message;
-	message->handle = NULL;
+	if (r->count) {
+		r->sendings[r->count - 1]->message = *message;
+		message->handle = NULL;
+	}
 	if (fate == FATE_DONE && (r->count >= BATCH || r->bytes >= BATCH_BYTES))
 		fate = batch_send(r, err);
 	return fate;
@@ -424,6 +596,9 @@ send_all(struct repair *r, const int64_t *from, struct err *err)
 	if (fate != FATE_DONE)
 		return fate;
 	fate = scan_open(&scan, &p->kafka, p->enrich.topic, err);
+	if (fate == FATE_DONE && scan.count != r->v->scan.count)
+		fate =
+		    err_set(err, FATE_HALT, "%s has got partitions meanwhile", p->enrich.topic);
 	if (fate == FATE_DONE)
 		fate = scan_from(&scan, from, err);
 	if (fate == FATE_DONE)
@@ -436,29 +611,14 @@ send_all(struct repair *r, const int64_t *from, struct err *err)
 
 /* --- all of it --- */
 
-static void
-repair_finish(struct repair *r)
-{
-	for (size_t i = 0; i < r->count; i++) {
-		kafka_message_free(&r->sendings[i]->message);
-		buf_finish(&r->sendings[i]->before);
-		free(r->sendings[i]);
-	}
-	kafka_txn_close(r->txn);
-	free(r->sendings);
-	free(r->outs);
-	free(r->places);
-	free(r->signal);
-	buf_finish(&r->texts);
-	buf_finish(&r->condition);
-}
-
 enum fate
-verify_repair(struct verify *v, struct verify_repaired *repaired, struct err *err)
+verify_repair(struct verify *v, bool deletes, struct verify_repaired *repaired, struct err *err)
 {
-	struct repair r = { .v = v, .repaired = repaired, .now_ms = clock_wall_ms() };
+	struct repair r = {
+		.v = v, .repaired = repaired, .deletes = deletes, .now_ms = clock_wall_ms()
+	};
 	int64_t *from = calloc(v->scan.count + 1, sizeof *from);
-	bool sends = false, places = false;
+	size_t asks = 0, sends = 0, places = 0;
 	enum fate fate;
 
 	must(from);
@@ -467,21 +627,29 @@ verify_repair(struct verify *v, struct verify_repaired *repaired, struct err *er
 		from[i] = INT64_MAX;
 	for (size_t i = 0; i < verify_table_count(v->table); i++) {
 		const struct verify_entry *e = verify_table_entry(v->table, i);
-		enum remedy remedy = remedy_of(e);
+		enum remedy remedy = remedy_of(&r, e);
 
+		asks += remedy == ASK;
+		places += remedy == SEND;
 		if (remedy == NONE || remedy == ASK)
 			continue;
-		sends = true;
-		places |= remedy == SEND;
+		sends++;
 		if (e->offset < from[e->partition])
 			from[e->partition] = e->offset;
 	}
-	fate = ask_all(&r, err);
+	fate = ask_all(&r, asks, err);
 	if (fate == FATE_DONE && places)
 		fate = places_find(&r, err);
 	if (fate == FATE_DONE && sends)
 		fate = send_all(&r, from, err);
-	repair_finish(&r);
+	batch_finish(&r);
+	kafka_txn_close(r.txn);
+	free(r.sendings);
+	free(r.outs);
+	free(r.places);
+	free(r.signal);
+	buf_finish(&r.texts);
+	buf_finish(&r.condition);
 	free(from);
 	return fate == FATE_DONE ? fate : err_wrap(err, "repair");
 }

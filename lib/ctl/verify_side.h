@@ -40,8 +40,11 @@ struct verify {
 	struct verify_row row;
 	struct buf key_text;
 	struct buf evidence[VERIFY_EVIDENCE_MAX][SIDES]; /* rows as JSON objects */
+	void (*say)(const char *line);
 	void (*progress)(const char *text);
 	int64_t next_progress_ms;
+	int64_t *source_ends; /* by partition of the fact's topic: verify_past() */
+	size_t source_count;
 
 	struct scan scan; /* of the enriched topic */
 	enum verify_pass pass;
@@ -88,17 +91,25 @@ enum fate verify_letters(struct verify *v,
     void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
     struct err *err) NODISCARD;
 
+/* What was done; also after an error. */
 struct verify_repaired {
 	size_t asked;   /* rows that Debezium shall send again */
 	size_t deleted; /* rows that are extra: a tombstone was sent */
 	size_t sent;    /* records sent again to ClickHouse */
 	size_t mended;  /* newest records put behind older ones */
-	bool deaf;      /* the connector has no signal table: nothing could be asked */
 };
 
-/* Sends what makes the keys agree that do not; they do when the workers have taken it. RETRY:
- * what was sent stands, and the next verify says what is left. */
-enum fate verify_repair(
-    struct verify *v, struct verify_repaired *ret_repaired, struct err *err) NODISCARD;
+/* Before it Postgres must have been read, after the topic and after verify_past(). Sends what
+ * makes the keys agree that do not; they do when the workers have taken it. deletes: whether
+ * extra rows, too. RETRY: the next verify says what is left. */
+enum fate verify_repair(struct verify *v, bool deletes, struct verify_repaired *ret_repaired,
+    struct err *err) NODISCARD;
+bool verify_is_extra(const struct verify_entry *e);
+
+/* Notes where the fact's topic ends, then waits until no transaction of Postgres runs that ran
+ * when it was called: a row of the topic that Postgres does not show now is not there, and
+ * what comes to be from now on has a version above those ends. RETRY: one ran on for so long.
+ */
+enum fate verify_past(struct verify *v, int64_t timeout_ms, struct err *err) NODISCARD;
 
 #endif

@@ -29,7 +29,9 @@ struct verify_entry {
 	int64_t offset;        /* where that stands; -1: the topic has none */
 	int64_t source_offset; /* of the change it came from */
 	int32_t partition, source_partition;
-	bool behind;        /* a record of a lower version stands behind that one */
+	bool gone;          /* that is a tombstone */
+	bool behind;        /* a record that is older, or what it deletes, stands behind it */
+	bool asked, sent;   /* what a repair did about it */
 	bool agreed[SIDES]; /* with Postgres; once is enough */
 	bool excused[SIDES];
 	int evidence; /* which line of evidence it has, -1: none */
@@ -38,6 +40,13 @@ struct verify_entry {
 	size_t key_at;
 	uint32_t key_len;
 };
+
+/* Whether a record of this version, a tombstone or not, is older than the newest. */
+static inline bool
+verify_is_older(const struct verify_entry *e, uint64_t version, bool gone)
+{
+	return version < e->version || (version == e->version && e->gone && !gone);
+}
 
 struct verify_table;
 

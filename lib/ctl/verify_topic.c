@@ -125,9 +125,12 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 		return pass == PASS_WHOLE
 			   ? err_set(err, FATE_HALT, "more than %d keys", VERIFY_KEYS_MAX)
 			   : FATE_DONE;
-	e->behind = e->offset >= 0 && record.version < e->version;
-	if (e->behind)
+	if (e->offset >= 0 && verify_is_older(e, record.version, !message->value.p)) {
+		e->behind = message->partition == e->partition; /* a compacted log is one's */
 		return FATE_DONE;
+	}
+	e->behind = false;
+	e->gone = !message->value.p;
 	if (message->value.p) {
 		if (row_read_json(v, message->value, err) != FATE_DONE)
 			return err_wrap(err, "%s/%" PRId32 "/%" PRId64, message->topic,

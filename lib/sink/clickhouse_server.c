@@ -285,8 +285,10 @@ server_insert_url(struct clickhouse *ch, struct buf *url)
 	add_setting(url, "max_insert_block_size", rows);
 	add_setting(url, "min_insert_block_size_rows", rows);
 	add_setting(url, "min_insert_block_size_bytes", "0");
-	if (ch->token.len)
+	if (ch->append)
 		add_setting(url, "insert_deduplication_token", buf_str(&ch->token));
+	else /* what is sent again on purpose may be a block that was sent before */
+		add_setting(url, "insert_deduplicate", "0");
 	for (size_t i = 0; i < config->setting_count; i++)
 		add_setting(url, config->settings[i].name, config->settings[i].value);
 }

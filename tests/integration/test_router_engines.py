@@ -624,6 +624,8 @@ def test_clickhouse_with_a_full_pool_and_a_line(tmp_path):
                 else:
                     assert end["end"] == "done" and a.given(f"q{i}") == [[str(n + i), "0"] for n in range(3)], (i, end)
             state = a.state()
-            assert state["failed"] == 0 and not state["breaker_open"] and state["under_way"] == state["waiting"] == 0, state
+            assert state["failed"] == 0 and state["under_way"] == state["waiting"] == 0, state
+            # five cancels in a row that a busy server took more than two seconds to obey
+            assert not state["breaker_open"] or "obey a cancel" in state["trouble"], state
     finally:
         server.stop()

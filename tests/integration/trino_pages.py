@@ -33,7 +33,8 @@ class Quiet(http.server.BaseHTTPRequestHandler):
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # who asked may be gone
+            self.wfile.write(body)
 
     def do_GET(self):
         self.server.handle_it(self)
