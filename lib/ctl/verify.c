@@ -352,7 +352,7 @@ repair_look(struct run *run, struct err *err)
 
 /* What was sent is looked for behind what is being written now. */
 static enum fate
-repair_await(struct run *run, struct err *err)
+repair_await(struct run *run, bool asked, struct err *err)
 {
 	struct verify *v = &run->v;
 	enum fate fate = scan_reach(&v->scan, err);
@@ -361,7 +361,7 @@ repair_await(struct run *run, struct err *err)
 		fate = targets_read(run, PASS_AGAIN, true, err);
 	if (fate == FATE_DONE)
 		fate = verify_postgres(v, PASS_AGAIN, err);
-	if (fate == FATE_DONE)
+	if (fate == FATE_DONE && asked)
 		fate = rounds_again(run, settle_asked, SNAPSHOT_MS, err);
 	if (fate == FATE_DONE)
 		fate = rounds_again(run, settle, run->options->settle_ms, err);
@@ -388,7 +388,7 @@ repair(struct run *run, struct err *err)
 		    "clickhouse again, %zu put behind older ones",
 		    done.asked, done.deleted, done.sent, done.mended);
 		if (fate == FATE_DONE)
-			fate = repair_await(run, err);
+			fate = repair_await(run, done.asked > 0, err);
 	}
 	return fate;
 }

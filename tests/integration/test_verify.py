@@ -163,7 +163,7 @@ def test_planted_differences_in_the_topic_are_named(world, pg):
     """A tombstone that never came, a record that is not what the query says, a row lost."""
     _still(world)
     here = {key: [r for r in world.records() if r[0] == {"id": key}][-1] for key in (11, 12, 495)}
-    version = {key: int(r[2]["sluice.version"]) for key, r in here.items()}
+    version = {key: int(r[2]["sluice.version"]) + (key == 495) for key, r in here.items()}  # of one version its tombstone wins
     row = here[12][5].replace(json.dumps(here[12][1]["name"]).encode(), b'"another"').replace(b'"share":', b'"share":1')
     for key, value in ((11, None), (12, row), (495, row.replace(b'"id":12', b'"id":495'))):
         _raw(world, key, value, version[key], version[key])
