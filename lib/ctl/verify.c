@@ -2,7 +2,6 @@
 #include "ctl/verify.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include "base/must.h"
 #include "ctl/barrier.h"
 #include "ctl/verify_side.h"
-#include "wire/json.h"
 #include "work/catalog.h"
 
 enum {
@@ -21,35 +19,13 @@ enum {
 	SNAPSHOT_MS = 30000, /* for Debezium to send what it is asked for, or some of it */
 };
 
-static const char *const side_names[SIDES] = { "postgres", "topic", "clickhouse" };
-
 struct run {
 	struct verify v;
 	struct barrier *barrier;
 	const struct verify_options *options;
 	char dimensions[SQL_SOURCES_MAX][TOPIC_SIZE]; /* topics that enrich reads as well */
 	bool has[SIDES];                              /* what is compared with Postgres */
-	struct count {
-		size_t equal, differs, missing, extra, excused;
-	} counts[SIDES];
 };
-
-static void say(struct run *run, const char *fmt, ...) PRINTF(2, 3);
-
-static void
-say(struct run *run, const char *fmt, ...)
-{
-	char *line = NULL;
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vasprintf(&line, fmt, args);
-	va_end(args);
-	must(n >= 0);
-	run->options->say(line);
-	free(line);
-}
 
 /* --- opening --- */
 
@@ -121,7 +97,7 @@ clickhouse_runs(struct run *run, bool *ret_runs, struct err *err)
 			return fate;
 		*ret_runs = group.member_count > 0;
 		if (!*ret_runs)
-			say(run, "clickhouse  left out: nobody is in group %s",
+			verify_say(&run->v, "clickhouse  left out: nobody is in group %s",
 			    groups[i].group);
 	}
 	return FATE_DONE;
@@ -214,12 +190,6 @@ settle(struct run *run)
 	return open;
 }
 
-static bool
-is_awaited(const struct verify_entry *e)
-{
-	return e->asked && !e->agreed[SIDE_TOPIC];
-}
-
 /* How many of those that were asked for have not come to the topic. */
 static size_t
 settle_asked(struct run *run)
@@ -229,7 +199,7 @@ settle_asked(struct run *run)
 
 	(void)settle(run);
 	for (size_t i = 0; i < verify_table_count(v->table); i++)
-		open += is_awaited(verify_table_entry(v->table, i));
+		open += verify_is_awaited(verify_table_entry(v->table, i));
 	return open;
 }
 
@@ -292,20 +262,6 @@ rounds(struct run *run, struct err *err)
 				 : fate;
 }
 
-/* --- the report --- */
-
-static void
-excuse(void *ctx, struct verify_entry *e, enum verify_side side)
-{
-	(void)ctx;
-	if (!e->agreed[side])
-		e->excused[side] = e->agreed[side] = true;
-	/* ClickHouse holds what the topic does: the same excuse */
-	if (side == SIDE_TOPIC && !e->agreed[SIDE_CLICKHOUSE] &&
-	    e->rows[SIDE_CLICKHOUSE] == e->rows[SIDE_TOPIC])
-		e->excused[SIDE_CLICKHOUSE] = e->agreed[SIDE_CLICKHOUSE] = true;
-}
-
 /* --- repair --- */
 
 static size_t
@@ -327,7 +283,7 @@ may_delete(struct run *run)
 
 	if (extra <= (size_t)run->options->delete_max)
 		return true;
-	say(run,
+	verify_say(&run->v,
 	    "repair      none of %zu extra rows is deleted, as they are more than --delete-max "
 	    "%" PRId64 ": does verify ask the Postgres that the stream comes from?",
 	    extra, run->options->delete_max);
@@ -346,7 +302,7 @@ repair_look(struct run *run, struct err *err)
 	if (fate == FATE_DONE)
 		fate = verify_postgres(v, PASS_AGAIN, err);
 	if (fate == FATE_DONE && settle(run) > 0)
-		fate = verify_letters(v, excuse, NULL, err);
+		fate = verify_letters(v, err);
 	return fate;
 }
 
@@ -383,231 +339,13 @@ repair(struct run *run, struct err *err)
 			fate = verify_repair(&run->v, may_delete(run), &done, err);
 		if (done.asked + done.deleted + done.sent + done.mended == 0)
 			break;
-		say(run,
+		verify_say(&run->v,
 		    "repair      %zu asked of Debezium again, %zu extra deleted, %zu sent to "
 		    "clickhouse again, %zu put behind older ones",
 		    done.asked, done.deleted, done.sent, done.mended);
 		if (fate == FATE_DONE)
 			fate = repair_await(run, done.asked > 0, err);
 	}
-	return fate;
-}
-
-/* What is left of it, and why. */
-static void
-left_say(struct run *run)
-{
-	struct verify *v = &run->v;
-	size_t asked = 0, stuck = 0;
-
-	for (size_t i = 0; i < verify_table_count(v->table); i++) {
-		const struct verify_entry *e = verify_table_entry(v->table, i);
-
-		asked += is_awaited(e);
-		stuck += e->agreed[SIDE_TOPIC] && !e->agreed[SIDE_CLICKHOUSE];
-	}
-	if (asked && connector_setting(&v->survey->connector, "signal.data.collection"))
-		say(run,
-		    "repair      %zu rows that were asked for have not come yet: is Debezium "
-		    "at another snapshot? sluicectl status",
-		    asked);
-	if (stuck)
-		say(run,
-		    "repair      %zu keys differ in clickhouse alone, and sending them again "
-		    "does not help: it holds higher versions, or keys that the topic has "
-		    "forgotten. Fill the table anew (sluicectl reset PIPELINE clickhouse --to "
-		    "earliest, into an empty one)",
-		    stuck);
-}
-
-/* An older record behind a newer one: compaction would keep the older. */
-static bool
-behind_say(struct run *run)
-{
-	struct verify *v = &run->v;
-	size_t behind = 0;
-
-	for (size_t i = 0; i < verify_table_count(v->table); i++)
-		behind += verify_table_entry(v->table, i)->behind;
-	if (behind)
-		say(run,
-		    "topic       %zu keys have an older record behind the newest, which "
-		    "compaction would forget: verify --repair",
-		    behind);
-	return behind > 0;
-}
-
-/* --- the report's lines --- */
-
-static size_t *
-verdict_count(struct count *count, const struct verify_entry *e, enum verify_side side)
-{
-	if (e->rows[SIDE_POSTGRES] == ROW_ABSENT)
-		return &count->extra;
-	return e->rows[side] == ROW_ABSENT ? &count->missing : &count->differs;
-}
-
-static void
-count_all(struct run *run)
-{
-	struct verify *v = &run->v;
-
-	for (size_t i = 0; i < verify_table_count(v->table); i++) {
-		struct verify_entry *e = verify_table_entry(v->table, i);
-
-		for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++)
-			if (e->excused[s])
-				run->counts[s].excused++;
-			else if (!e->agreed[s])
-				++*verdict_count(&run->counts[s], e, s);
-			else if (e->rows[SIDE_POSTGRES] != ROW_ABSENT)
-				run->counts[s].equal++;
-	}
-}
-
-static bool
-counts_say(struct run *run)
-{
-	const struct pipeline *p = run->v.pipeline;
-	bool clean = true;
-
-	for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++) {
-		const struct count *c = &run->counts[s];
-		bool good = c->differs + c->missing + c->extra == 0;
-
-		if (!run->has[s])
-			continue;
-		clean = clean && good;
-		say(run,
-		    "%-11s %s%s%s: %zu equal, %zu differ, %zu missing, %zu extra, %zu excused",
-		    side_names[s], s == SIDE_TOPIC ? p->enrich.topic : p->clickhouse.database,
-		    s == SIDE_TOPIC ? "" : ".", s == SIDE_TOPIC ? "" : p->clickhouse.table,
-		    c->equal, c->differs, c->missing, c->extra, c->excused);
-	}
-	return clean;
-}
-
-static size_t
-evidence_choose(struct run *run, size_t max)
-{
-	struct verify *v = &run->v;
-	size_t chosen = 0;
-
-	for (size_t i = 0; i < verify_table_count(v->table) && chosen < max; i++) {
-		struct verify_entry *e = verify_table_entry(v->table, i);
-
-		if (verify_wanted(e, PASS_AGAIN))
-			e->evidence = (int)chosen++;
-	}
-	return chosen;
-}
-
-/* ": price, line_total"; nothing when one of the two is no row. */
-static void
-columns_print(const struct run *run, struct slice want, struct slice have, struct buf *out)
-{
-	const struct verify *v = &run->v;
-	bool first = true;
-
-	if (!want.len || !have.len || *want.p != '{' || *have.p != '{')
-		return;
-	for (size_t i = 0; i < v->column_count; i++) {
-		struct slice name = slice_str(v->columns[i].name);
-
-		if (!v->compared[i] ||
-		    slice_eq(json_member(want, name), json_member(have, name)))
-			continue;
-		buf_printf(out, "%s%.*s", first ? ": " : ", ", SLICE_ARG(name));
-		first = false;
-	}
-}
-
-static void
-verdict_say(struct run *run, const struct verify_entry *e, enum verify_side side)
-{
-	struct verify *v = &run->v;
-	struct buf *rows = v->evidence[e->evidence], columns = { 0 };
-	struct count c = { 0 };
-	const size_t *verdict = verdict_count(&c, e, side);
-
-	if (verdict == &c.differs && e->rows[side] != ROW_TWICE)
-		columns_print(
-		    run, buf_view(&rows[SIDE_POSTGRES]), buf_view(&rows[side]), &columns);
-	say(run, "  [%.*s] %s %s%s", SLICE_ARG(verify_table_key(v->table, e)),
-	    verdict == &c.extra          ? "is extra in"
-	    : e->rows[side] == ROW_TWICE ? "stands at several places in"
-	    : verdict == &c.missing      ? "is missing in"
-					 : "differs in",
-	    side_names[side], buf_str(&columns));
-	buf_finish(&columns);
-}
-
-static void
-rows_say(struct run *run, const struct verify_entry *e)
-{
-	struct verify *v = &run->v;
-
-	for (enum verify_side s = SIDE_POSTGRES; s < SIDES; s++) {
-		struct buf *row = &v->evidence[e->evidence][s];
-		struct buf where = { 0 };
-
-		if (s != SIDE_POSTGRES && !run->has[s])
-			continue;
-		if (s == SIDE_TOPIC && e->offset >= 0)
-			buf_printf(&where, " (%s/%" PRId32 "/%" PRId64 ")",
-			    v->pipeline->enrich.topic, e->partition, e->offset);
-		say(run, "    %-11s%s%s", side_names[s], row->len ? buf_str(row) : "no row",
-		    buf_str(&where));
-		buf_finish(&where);
-	}
-}
-
-static void
-evidence_say(struct run *run)
-{
-	struct verify *v = &run->v;
-	size_t more = 0;
-
-	for (size_t i = 0; i < verify_table_count(v->table); i++) {
-		struct verify_entry *e = verify_table_entry(v->table, i);
-
-		more += e->evidence < 0 && verify_wanted(e, PASS_AGAIN);
-		if (e->evidence < 0)
-			continue;
-		for (enum verify_side s = SIDE_TOPIC; s < SIDES; s++)
-			if (!e->agreed[s])
-				verdict_say(run, e, s);
-		rows_say(run, e);
-	}
-	if (more)
-		say(run, "  and %zu key%s more", more, more == 1 ? "" : "s");
-}
-
-static enum fate
-report(struct run *run, bool *ret_clean, struct err *err)
-{
-	struct verify *v = &run->v;
-	enum fate fate = FATE_DONE;
-	bool behind;
-
-	if (settle(run) > 0)
-		fate = verify_letters(v, excuse, NULL, err);
-	if (fate != FATE_DONE)
-		return fate;
-	count_all(run);
-	if (run->options->repair)
-		left_say(run);
-	behind = behind_say(run);
-	*ret_clean = counts_say(run) && !(behind && run->options->repair);
-	if (evidence_choose(run, run->options->evidence) == 0)
-		return FATE_DONE;
-	fate = verify_postgres(v, PASS_SHOW, err);
-	if (fate == FATE_DONE)
-		fate = verify_topic_show(v, err);
-	if (fate == FATE_DONE && run->has[SIDE_CLICKHOUSE])
-		fate = verify_clickhouse(v, PASS_SHOW, err);
-	if (fate == FATE_DONE)
-		evidence_say(run);
 	return fate;
 }
 
@@ -628,8 +366,10 @@ verify_run(const struct pipeline *pipeline, const struct verify_options *options
 		fate = rounds(run, err);
 	if (fate == FATE_DONE && options->repair)
 		fate = repair(run, err);
+	if (fate == FATE_DONE && settle(run) > 0)
+		fate = verify_letters(&run->v, err);
 	if (fate == FATE_DONE)
-		fate = report(run, ret_clean, err);
+		fate = verify_report(&run->v, run->has, options, ret_clean, err);
 	run_finish(run);
 	free(run);
 	return fate;

@@ -18,24 +18,16 @@
 #include "base/must.h"
 #include "ctl/resend.h"
 #include "ctl/verify_side.h"
-#include "sql/dialect.h"
 #include "wire/json.h"
-#include "work/signal.h"
 
 enum {
 	BATCH = 50,
 	BATCH_BYTES = 4 << 20,
-	/* Connect stores the conditions of all snapshots that are to come with each offset, and
-	 * refuses a record above 1 MB: above these a whole table is asked for. */
-	KEYS_MAX = 5000,
-	KEYS_A_SIGNAL = 1000,
-	CONDITIONS_MAX = 200 << 10,
-	PAST_STEP_MS = 100,
 };
 
 #define HEADER_BEFORE SLICE("sluice.before")
 
-enum remedy { NONE, ASK, DELETE, SEND, MEND };
+enum remedy { NONE, DELETE, SEND, MEND };
 
 /* Where ClickHouse has a row: its identity columns. */
 struct place {
@@ -56,10 +48,7 @@ struct repair {
 	struct verify *v;
 	struct verify_repaired *repaired;
 	bool deletes;
-	char *signal; /* the statement */
 	int64_t now_ms;
-	struct buf condition;
-	size_t key_count, signal_count, condition_bytes;
 
 	struct place *places; /* by entry */
 	size_t place_count, place_size;
@@ -73,12 +62,6 @@ struct repair {
 	size_t sent, mended; /* of the batch, as it is committed */
 };
 
-bool
-verify_is_extra(const struct verify_entry *e)
-{
-	return !e->agreed[SIDE_TOPIC] && e->rows[SIDE_POSTGRES] == ROW_ABSENT;
-}
-
 /* Once in a run; what does not help is not done again. */
 static enum remedy
 remedy_of(const struct repair *r, const struct verify_entry *e)
@@ -86,202 +69,10 @@ remedy_of(const struct repair *r, const struct verify_entry *e)
 	if (verify_is_extra(e))
 		return r->deletes ? DELETE : NONE;
 	if (!e->agreed[SIDE_TOPIC])
-		return e->asked || e->rows[SIDE_POSTGRES] == ROW_RAISES ? NONE : ASK;
+		return NONE; /* verify_ask() */
 	if (e->behind)
 		return MEND;
 	return e->agreed[SIDE_CLICKHOUSE] || e->sent || e->offset < 0 ? NONE : SEND;
-}
-
-/* --- what is past --- */
-
-static enum fate
-source_ends(struct verify *v, struct err *err)
-{
-	struct survey *survey = v->survey;
-	struct kafka_part *parts;
-	int32_t count = 0;
-	enum fate fate = kafka_admin_partitions(survey->admin, survey->fact_topic, &count, err);
-
-	parts = calloc((size_t)count + 1, sizeof *parts);
-	free(v->source_ends);
-	v->source_ends = calloc((size_t)count + 1, sizeof *v->source_ends);
-	must(parts && v->source_ends);
-	v->source_count = (size_t)count;
-	for (int32_t i = 0; i < count; i++)
-		parts[i] = (struct kafka_part){ .topic = survey->fact_topic, .partition = i };
-	if (fate == FATE_DONE)
-		fate = kafka_admin_offsets_at(
-		    survey->admin, KAFKA_AT_END, parts, v->source_count, err);
-	for (size_t i = 0; i < v->source_count && fate == FATE_DONE; i++)
-		v->source_ends[i] = parts[i].offset;
-	free(parts);
-	return fate;
-}
-
-/* The first transaction that has not ended yet, or the next that will be. */
-static enum fate
-transaction_ask(struct verify *v, const char *sql, uint64_t *ret, struct err *err)
-{
-	struct pg_result result = { 0 };
-	enum fate fate =
-	    pg_query(v->survey->pg, &(struct pg_query){ sql, NULL, 0 }, &result, err);
-
-	if (fate == FATE_DONE && !slice_u64(pg_result_text(&result, 0, 0), ret))
-		fate = err_set(err, FATE_HALT, "Postgres' transaction is no number");
-	pg_result_clear(&result);
-	return fate;
-}
-
-enum fate
-verify_past(struct verify *v, int64_t timeout_ms, struct err *err)
-{
-	int64_t until_ms = clock_mono_ms() + timeout_ms;
-	uint64_t next = 0, oldest = 0;
-	enum fate fate = source_ends(v, err);
-
-	if (fate == FATE_DONE)
-		fate = transaction_ask(
-		    v, "SELECT pg_snapshot_xmax(pg_current_snapshot())", &next, err);
-	while (fate == FATE_DONE) {
-		fate = transaction_ask(
-		    v, "SELECT pg_snapshot_xmin(pg_current_snapshot())", &oldest, err);
-		if (fate != FATE_DONE || oldest >= next)
-			break;
-		verify_progress(v, "waiting for transaction %" PRIu64 " of Postgres", oldest);
-		if (clock_mono_ms() >= until_ms)
-			return err_set(err, FATE_RETRY,
-			    "transaction %" PRIu64 " of Postgres runs on (pg_stat_activity."
-			    "backend_xid): what it will leave is not known",
-			    oldest);
-		clock_sleep_ms(PAST_STEP_MS);
-	}
-	return fate;
-}
-
-/* --- asking Debezium --- */
-
-static enum fate
-ask(struct repair *r, struct slice condition, struct err *err)
-{
-	const struct sql_source *fact = sql_query_source(r->v->query, 0);
-	char id[80], table[300];
-	enum fate fate;
-
-	(void)snprintf(
-	    id, sizeof id, "sluicectl verify/%" PRId64 "/%zu", r->now_ms, r->signal_count++);
-	(void)snprintf(table, sizeof table, "%s.%s", fact->schema, fact->table);
-	fate = signal_send(
-	    r->v->survey->pg, r->signal, &(struct signal){ id, table, condition }, err);
-	return fate == FATE_DONE ? fate : err_wrap(err, "ask Debezium for rows");
-}
-
-static enum fate
-keys_flush(struct repair *r, struct err *err)
-{
-	enum fate fate = FATE_DONE;
-
-	if (r->key_count) {
-		buf_byte(&r->condition, ')');
-		fate = ask(r, buf_view(&r->condition), err);
-	}
-	r->condition_bytes += r->condition.len;
-	r->key_count = 0;
-	return fate;
-}
-
-static void
-condition_begin(struct repair *r)
-{
-	const char *names[PIPELINE_KEYS_MAX];
-
-	verify_fact_names(r->v, names);
-	r->condition.len = 0;
-	for (size_t i = 0; i < r->v->key_count; i++) {
-		buf_byte(&r->condition, i ? ',' : '(');
-		dialect_name(&r->condition, DIALECT_POSTGRES, names[i]);
-	}
-	buf_cstr(&r->condition, ") IN (");
-}
-
-/* Its key is a list of JSON values. */
-static void
-condition_add(struct repair *r, const struct verify_entry *e)
-{
-	struct verify *v = r->v;
-	struct buf list = { 0 };
-	struct json_walk walk;
-	struct err ignored;
-	struct slice raw;
-
-	buf_printf(&list, "[%.*s]", SLICE_ARG(verify_table_key(v->table, e)));
-	must(json_check(buf_view(&list), &raw, &ignored) == FATE_DONE);
-	arena_reset(&v->arena);
-	walk = json_walk(raw);
-	buf_cstr(&r->condition, r->key_count++ ? ",(" : "(");
-	for (size_t i = 0; i < v->key_count; i++) {
-		struct slice text;
-
-		must(json_next(&walk));
-		text = json_kind_of(walk.value) == JSON_STRING
-			   ? json_text(walk.value, &v->arena)
-			   : walk.value;
-		if (i)
-			buf_byte(&r->condition, ',');
-		signal_put_literal(&r->condition, text, v->columns[v->key[i]].type);
-	}
-	buf_byte(&r->condition, ')');
-	buf_finish(&list);
-}
-
-/* Key by key, until that is too much. */
-static enum fate
-ask_keys(struct repair *r, struct err *err)
-{
-	enum fate fate = FATE_DONE;
-
-	for (size_t i = 0; i < verify_table_count(r->v->table) && fate == FATE_DONE; i++) {
-		struct verify_entry *e = verify_table_entry(r->v->table, i);
-
-		if (remedy_of(r, e) != ASK)
-			continue;
-		if (r->condition_bytes + r->condition.len > CONDITIONS_MAX)
-			return ask(r, SLICE("true"), err);
-		if (r->key_count == 0)
-			condition_begin(r);
-		condition_add(r, e);
-		if (r->key_count == KEYS_A_SIGNAL)
-			fate = keys_flush(r, err);
-	}
-	return fate == FATE_DONE ? keys_flush(r, err) : fate;
-}
-
-static enum fate
-ask_all(struct repair *r, size_t count, struct err *err)
-{
-	const char *table =
-	    connector_setting(&r->v->survey->connector, "signal.data.collection");
-	enum fate fate;
-
-	if (count == 0)
-		return FATE_DONE;
-	if (!table) {
-		r->v->say(
-		    "repair      rows that are missing or differ cannot be asked for: the "
-		    "connector has no signal.data.collection");
-		fate = FATE_DONE;
-	} else {
-		fate = signal_statement(table, &r->signal, err);
-		if (fate == FATE_DONE)
-			fate = count > KEYS_MAX ? ask(r, SLICE("true"), err) : ask_keys(r, err);
-		if (fate == FATE_DONE)
-			r->repaired->asked = count;
-	}
-	for (size_t i = 0; i < verify_table_count(r->v->table); i++) {
-		struct verify_entry *e = verify_table_entry(r->v->table, i);
-
-		e->asked |= remedy_of(r, e) == ASK;
-	}
-	return fate;
 }
 
 /* --- where ClickHouse has rows --- */
@@ -327,17 +118,6 @@ places_find(struct repair *r, struct err *err)
 /* --- sending records again --- */
 
 static void
-deleted_say(struct repair *r, const struct verify_entry *e)
-{
-	struct buf line = { 0 };
-
-	buf_printf(
-	    &line, "  [%.*s] is extra: deleted", SLICE_ARG(verify_table_key(r->v->table, e)));
-	r->v->say(buf_str(&line));
-	buf_finish(&line);
-}
-
-static void
 batch_finish(struct repair *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
@@ -360,7 +140,8 @@ batch_send(struct repair *r, struct err *err)
 	for (size_t i = 0; i < r->count && fate == FATE_DONE; i++) {
 		if (!r->sendings[i]->deleted)
 			continue;
-		deleted_say(r, r->sendings[i]->deleted);
+		verify_say(r->v, "  [%.*s] is extra: deleted",
+		    SLICE_ARG(verify_table_key(r->v->table, r->sendings[i]->deleted)));
 		r->repaired->deleted++;
 	}
 	if (fate == FATE_DONE) {
@@ -564,7 +345,6 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 		fate = row_add(r, message, e, err);
 		e->sent = true;
 		break;
-	case ASK:
 	case NONE: return FATE_DONE;
 	}
 	if (r->count) {
@@ -618,7 +398,7 @@ verify_repair(struct verify *v, bool deletes, struct verify_repaired *repaired, 
 		.v = v, .repaired = repaired, .deletes = deletes, .now_ms = clock_wall_ms()
 	};
 	int64_t *from = calloc(v->scan.count + 1, sizeof *from);
-	size_t asks = 0, sends = 0, places = 0;
+	size_t sends = 0, places = 0;
 	enum fate fate;
 
 	must(from);
@@ -629,15 +409,14 @@ verify_repair(struct verify *v, bool deletes, struct verify_repaired *repaired, 
 		const struct verify_entry *e = verify_table_entry(v->table, i);
 		enum remedy remedy = remedy_of(&r, e);
 
-		asks += remedy == ASK;
 		places += remedy == SEND;
-		if (remedy == NONE || remedy == ASK)
+		if (remedy == NONE)
 			continue;
 		sends++;
 		if (e->offset < from[e->partition])
 			from[e->partition] = e->offset;
 	}
-	fate = ask_all(&r, asks, err);
+	fate = verify_ask(v, &repaired->asked, err);
 	if (fate == FATE_DONE && places)
 		fate = places_find(&r, err);
 	if (fate == FATE_DONE && sends)
@@ -647,9 +426,7 @@ verify_repair(struct verify *v, bool deletes, struct verify_repaired *repaired, 
 	free(r.sendings);
 	free(r.outs);
 	free(r.places);
-	free(r.signal);
 	buf_finish(&r.texts);
-	buf_finish(&r.condition);
 	free(from);
 	return fate == FATE_DONE ? fate : err_wrap(err, "repair");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,6 +10,21 @@
 #include "wire/json.h"
 
 enum { PROGRESS_MS = 100, PROGRESS_TEXT = 160 };
+
+void
+verify_say(struct verify *v, const char *fmt, ...)
+{
+	char *line = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&line, fmt, args);
+	va_end(args);
+	must(n >= 0);
+	v->say(line);
+	free(line);
+}
 
 void
 verify_progress(struct verify *v, const char *fmt, ...)

@@ -52,6 +52,7 @@ struct verify {
 	void *on_row_ctx;
 };
 
+void verify_say(struct verify *v, const char *fmt, ...) PRINTF(2, 3);
 /* Tells how far it is, if it is time to. */
 void verify_progress(struct verify *v, const char *fmt, ...) PRINTF(2, 3);
 
@@ -86,10 +87,12 @@ void verify_fact_names(const struct verify *v, const char *ret_names[static PIPE
 enum fate verify_topic(struct verify *v, enum verify_pass pass, struct err *err) NODISCARD;
 /* The evidence of the chosen keys; ends the reading. */
 enum fate verify_topic_show(struct verify *v, struct err *err) NODISCARD;
-/* excused(): the key's newest change is a dead letter, of enrich or of the sink. */
-enum fate verify_letters(struct verify *v,
-    void (*excused)(void *ctx, struct verify_entry *e, enum verify_side side), void *ctx,
-    struct err *err) NODISCARD;
+/* Excuses the keys whose newest change is a dead letter, of enrich or of the sink. */
+enum fate verify_letters(struct verify *v, struct err *err) NODISCARD;
+
+/* The counts, what is left of a repair, and the evidence. */
+enum fate verify_report(struct verify *v, const bool has[static SIDES],
+    const struct verify_options *options, bool *ret_clean, struct err *err) NODISCARD;
 
 /* What was done; also after an error. */
 struct verify_repaired {
@@ -104,7 +107,29 @@ struct verify_repaired {
  * extra rows, too. RETRY: the next verify says what is left. */
 enum fate verify_repair(struct verify *v, bool deletes, struct verify_repaired *ret_repaired,
     struct err *err) NODISCARD;
-bool verify_is_extra(const struct verify_entry *e);
+
+static inline bool
+verify_is_extra(const struct verify_entry *e)
+{
+	return !e->agreed[SIDE_TOPIC] && e->rows[SIDE_POSTGRES] == ROW_ABSENT;
+}
+
+/* It was asked for, and is not there yet. */
+static inline bool
+verify_is_awaited(const struct verify_entry *e)
+{
+	return e->asked && !e->agreed[SIDE_TOPIC];
+}
+
+/* It is to be asked for: missing or different, and not because the query raises an error. */
+static inline bool
+verify_is_wanting(const struct verify_entry *e)
+{
+	return !e->agreed[SIDE_TOPIC] && !e->asked && e->rows[SIDE_POSTGRES] > ROW_RAISES;
+}
+
+/* Asks Debezium for all that are wanting, once. */
+enum fate verify_ask(struct verify *v, size_t *ret_asked, struct err *err) NODISCARD;
 
 /* Notes where the fact's topic ends, then waits until no transaction of Postgres runs that ran
  * when it was called: a row of the topic that Postgres does not show now is not there, and

@@ -106,7 +106,7 @@ def test_an_older_record_behind_a_newer_one_is_put_right(world):
     producer.produce(world.enriched, older[5], key=json.dumps(newest[0], separators=(",", ":")), partition=newest[3], headers=older[2])
     assert producer.flush(20) == 0
     code, out = world.sluicectl("verify", "--settle", "2s")
-    assert code == 0 and "topic       1 keys have an older record behind the newest" in out, out
+    assert code == 0 and "topic       an older record stands behind the newest of 1 key, and" in out, out
     code, out = world.sluicectl("verify", "--repair", "--settle", "2s")
     assert code == 0 and len(repaired(out)) == 1 and "1 put behind older ones" in out, out
     assert [r for r in world.records() if r[0]["id"] == 22][-1][1] == newest[1]
