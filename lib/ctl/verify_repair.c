@@ -7,8 +7,8 @@
  * what the key becomes after that has a higher one, be it under way already. What differs in
  * ClickHouse alone is sent to it again, with the places in `sluice.before` where the row should
  * not be. What was sent may stand behind a newer record that enrich wrote meanwhile; the next
- * reading sees that
- * (.behind), and the newer one is put behind it again, as compaction keeps the last. */
+ * reading sees that (.behind), and the newer one is put behind it again, as compaction keeps
+ * the last. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +20,7 @@
 #include "ctl/verify_side.h"
 #include "wire/json.h"
 
-enum {
-	BATCH = 50,
-	BATCH_BYTES = 4 << 20,
-};
+enum { BATCH = 50, BATCH_BYTES = 4 << 20 };
 
 #define HEADER_BEFORE SLICE("sluice.before")
 
@@ -335,6 +332,7 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 	struct slice key = verify_topic_key(r->v, message->key);
 	struct verify_entry *e = key.p ? verify_table_find(r->v->table, key) : NULL;
 	enum fate fate = FATE_DONE;
+	size_t before = r->count;
 
 	if (!e || e->partition != message->partition || e->offset != message->offset)
 		return FATE_DONE;
@@ -347,7 +345,7 @@ take_record(void *ctx, struct kafka_message *message, struct err *err)
 		break;
 	case NONE: return FATE_DONE;
 	}
-	if (r->count) {
+	if (r->count > before) {
 		r->sendings[r->count - 1]->message = *message;
 		message->handle = NULL;
 	}
