@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "wire/scalar.h"
 
 struct probe {
 	uint64_t lsn;
@@ -31,27 +32,6 @@ struct barrier {
 	bool moved;        /* the LSN has, since it was first read */
 	char timeline[80]; /* system identifier and timeline */
 };
-
-bool
-barrier_lsn(struct slice text, uint64_t *ret_lsn)
-{
-	char copy[24], *end;
-	uint64_t high, low;
-
-	if (text.len == 0 || text.len >= sizeof copy)
-		return false;
-	memcpy(copy, text.p, text.len);
-	copy[text.len] = 0;
-	high = strtoull(copy, &end, 16);
-	if (end == copy || *end != '/' || high > UINT32_MAX)
-		return false;
-	text.p = end + 1;
-	low = strtoull(text.p, &end, 16);
-	if (end == text.p || *end || low > UINT32_MAX)
-		return false;
-	*ret_lsn = high << 32 | low;
-	return true;
-}
 
 bool
 barrier_reached(const struct kafka_part *at, const struct kafka_part *ends, size_t count)
@@ -169,7 +149,7 @@ slot_read(struct barrier *b, uint64_t *ret_lsn, struct err *err)
 	    &result, err);
 
 	if (fate == FATE_DONE &&
-	    (result.row_count != 1 || !barrier_lsn(pg_result_text(&result, 0, 0), ret_lsn) ||
+	    (result.row_count != 1 || !lsn_parse(pg_result_text(&result, 0, 0), ret_lsn) ||
 		!slice_u64(pg_result_text(&result, 0, 3), &txns))) {
 		forget(b);
 		fate = err_set(
@@ -393,7 +373,7 @@ barrier_now(struct survey *survey, uint64_t *ret_lsn, struct err *err)
 	enum fate fate = pg_query(survey->pg,
 	    &(struct pg_query){ "SELECT pg_current_wal_insert_lsn()", NULL, 0 }, &result, err);
 
-	if (fate == FATE_DONE && !barrier_lsn(pg_result_text(&result, 0, 0), ret_lsn))
+	if (fate == FATE_DONE && !lsn_parse(pg_result_text(&result, 0, 0), ret_lsn))
 		fate = err_set(err, FATE_HALT, "Postgres' LSN is no LSN");
 	pg_result_clear(&result);
 	return fate;

@@ -62,8 +62,6 @@ enum fate barrier_now(struct survey *survey, uint64_t *ret_lsn, struct err *err)
 
 /* --- for tests: the arithmetic alone --- */
 
-/* "16/B374D848" -> number; false when it is none. */
-bool barrier_lsn(struct slice text, uint64_t *ret_lsn);
 /* Whether each offset has reached its end; a missing offset has not. */
 bool barrier_reached(const struct kafka_part *at, const struct kafka_part *ends, size_t count);
 

@@ -23,6 +23,7 @@ clients_open(struct survey *s, struct err *err)
 	struct http_options plain = { .total_timeout_ms = 5000 };
 	struct http_options connect = { .base_url = p->kafka.connect };
 	struct http_options clickhouse = { .base_url = p->clickhouse.url,
+		.ca_file = p->clickhouse.ca_file,
 		.user = p->clickhouse.user,
 		.password = p->clickhouse.password,
 		.total_timeout_ms = 120000,

@@ -7,7 +7,6 @@
 #include "base/must.h"
 #include "ctl/verify_side.h"
 #include "sql/dialect.h"
-#include "wire/json.h"
 #include "work/signal.h"
 
 enum {
@@ -70,34 +69,25 @@ condition_begin(struct ask *a)
 	buf_cstr(&a->condition, ") IN (");
 }
 
-/* Its key is a list of JSON values. */
-static void
-condition_add(struct ask *a, const struct verify_entry *e)
+static enum fate
+condition_add(struct ask *a, const struct verify_entry *e, struct err *err)
 {
 	struct verify *v = a->v;
-	struct buf list = { 0 };
-	struct json_walk walk;
-	struct err ignored;
-	struct slice raw;
+	struct slice key = verify_table_key(v->table, e);
+	struct buf text = { 0 };
+	enum fate fate = FATE_DONE;
 
-	buf_printf(&list, "[%.*s]", SLICE_ARG(verify_table_key(v->table, e)));
-	must(json_check(buf_view(&list), &raw, &ignored) == FATE_DONE);
 	arena_reset(&v->arena);
-	walk = json_walk(raw);
 	buf_cstr(&a->condition, a->key_count++ ? ",(" : "(");
-	for (size_t i = 0; i < v->key_count; i++) {
-		struct slice text;
-
-		must(json_next(&walk));
-		text = json_kind_of(walk.value) == JSON_STRING
-			   ? json_text(walk.value, &v->arena)
-			   : walk.value;
+	for (size_t i = 0; i < v->key_count && fate == FATE_DONE; i++) {
+		fate = verify_key_text(v, key, i, &text, err);
 		if (i)
 			buf_byte(&a->condition, ',');
-		signal_put_literal(&a->condition, text, v->columns[v->key[i]].type);
+		signal_put_literal(&a->condition, buf_view(&text), v->columns[v->key[i]].type);
 	}
 	buf_byte(&a->condition, ')');
-	buf_finish(&list);
+	buf_finish(&text);
+	return fate;
 }
 
 /* Key by key, until that is too much. */
@@ -115,8 +105,8 @@ ask_keys(struct ask *a, struct err *err)
 			return ask(a, SLICE("true"), err);
 		if (a->key_count == 0)
 			condition_begin(a);
-		condition_add(a, e);
-		if (a->key_count == KEYS_A_SIGNAL)
+		fate = condition_add(a, e, err);
+		if (fate == FATE_DONE && a->key_count == KEYS_A_SIGNAL)
 			fate = keys_flush(a, err);
 	}
 	return fate == FATE_DONE ? keys_flush(a, err) : fate;

@@ -221,29 +221,16 @@ struct batch {
 	size_t first, last, count; /* entries from first to last - 1, count of them wanted */
 };
 
-/* The key's JSON values, as Postgres prints them. */
 static enum fate
 batch_add(struct verify *v, struct batch *batch, struct slice key, struct err *err)
 {
-	struct buf json = { 0 }, text = { 0 };
-	struct json_walk walk;
+	struct buf text = { 0 };
 	enum fate fate = FATE_DONE;
-	size_t i = 0;
 
-	buf_printf(&json, "[%.*s]", SLICE_ARG(key));
-	walk = json_walk(buf_view(&json));
-	for (; i < v->key_count && fate == FATE_DONE && json_next(&walk); i++) {
-		struct pgtype type = v->columns[v->key[i]].type;
-		struct value value;
-
-		fate = value_from_record(type, walk.value, &v->arena, &value, err);
-		text.len = 0;
-		if (fate == FATE_DONE)
-			value_to_text(&text, type, &value);
-		(void)buf_str(&text); /* an empty text is not NULL */
+	for (size_t i = 0; i < v->key_count && fate == FATE_DONE; i++) {
+		fate = verify_key_text(v, key, i, &text, err);
 		pg_array_add(&batch->columns[i], buf_view(&text));
 	}
-	buf_finish(&json);
 	buf_finish(&text);
 	batch->count++;
 	return fate;

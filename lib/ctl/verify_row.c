@@ -116,6 +116,30 @@ verify_row_key(struct verify *v)
 	return buf_view(&v->key_text);
 }
 
+/* A key is a list of JSON values without its brackets. */
+enum fate
+verify_key_text(
+    struct verify *v, struct slice key, size_t i, struct buf *ret_text, struct err *err)
+{
+	struct pgtype type = v->columns[v->key[i]].type;
+	struct value value;
+	struct buf list = { 0 };
+	struct json_walk walk;
+	enum fate fate;
+
+	buf_printf(&list, "[%.*s]", SLICE_ARG(key));
+	walk = json_walk(buf_view(&list));
+	for (size_t n = 0; n <= i; n++)
+		must(json_next(&walk));
+	fate = value_from_record(type, walk.value, &v->arena, &value, err);
+	ret_text->len = 0;
+	if (fate == FATE_DONE)
+		value_to_text(ret_text, type, &value);
+	(void)buf_str(ret_text); /* an empty text is not NULL */
+	buf_finish(&list);
+	return fate;
+}
+
 void
 verify_row_print(const struct verify *v, struct buf *out)
 {

@@ -64,6 +64,10 @@ uint64_t verify_row_checksum(const struct verify *v);
 /* Of the row at hand; good until the next one. */
 struct slice verify_row_key(struct verify *v);
 void verify_row_print(const struct verify *v, struct buf *out);
+/* The i-th column of a table's key as Postgres prints it, terminated, into an emptied text.
+ * REJECT: it is not of its type. */
+enum fate verify_key_text(struct verify *v, struct slice key, size_t i, struct buf *ret_text,
+    struct err *err) NODISCARD;
 /* {"at":..,"id":..}: these columns of the row at hand, which has them. */
 void verify_row_pick(
     const struct verify *v, const struct pipeline_list *columns, struct buf *out);

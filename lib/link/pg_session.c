@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/must.h"
+#include "wire/scalar.h"
 
 enum { RECEIVE_SIZE = 64 << 10, RECEIVES_A_TURN = 16 };
 
@@ -209,20 +209,17 @@ tell(struct pg_session *s)
 static bool
 on_place(struct pg_session *s, struct slice body)
 {
-	uint32_t high, low, timeline;
-	uint64_t system;
+	uint64_t lsn;
+	int64_t system, timeline;
 	struct slice of[3];
-	char text[64];
 
 	if (!pg_frame_row(body, of, 3))
 		return nonsense(s);
-	(void)snprintf(text, sizeof text, "%.*s %.*s %.*s", SLICE_ARG(of[0]), SLICE_ARG(of[1]),
-	    SLICE_ARG(of[2]));
-	if (sscanf(text, "%" SCNx32 "/%" SCNx32 " %" SCNu64 " %" SCNu32, &high, &low, &system,
-		&timeline) == 4) {
-		s->end.lsn = (uint64_t)high << 32 | low;
-		s->end.system = system;
-		s->end.timeline = timeline;
+	if (lsn_parse(of[0], &lsn) && slice_i64(of[1], &system) &&
+	    slice_i64(of[2], &timeline)) {
+		s->end.lsn = lsn;
+		s->end.system = (uint64_t)system;
+		s->end.timeline = (uint32_t)timeline;
 	}
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/scalar.h"
 
+#include <stdlib.h>
 #include <strings.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -85,6 +86,27 @@ int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
 		    "value \"%.*s\" is out of range for type %s", SLICE_ARG(text), type);
 	*ret = minus ? (int64_t)(0 - value) : (int64_t)value;
 	return FATE_DONE;
+}
+
+bool
+lsn_parse(struct slice text, uint64_t *ret_lsn)
+{
+	char copy[24], *end;
+	uint64_t high, low;
+
+	if (text.len == 0 || text.len >= sizeof copy)
+		return false;
+	memcpy(copy, text.p, text.len);
+	copy[text.len] = 0;
+	high = strtoull(copy, &end, 16);
+	if (end == copy || *end != '/' || high > UINT32_MAX)
+		return false;
+	text.p = end + 1;
+	low = strtoull(text.p, &end, 16);
+	if (end == text.p || *end || low > UINT32_MAX)
+		return false;
+	*ret_lsn = high << 32 | low;
+	return true;
 }
 
 /* Every form uuid_in takes: braces, and a hyphen after any four digits. */

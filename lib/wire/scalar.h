@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scalar.h -- bool, integer, uuid and bytea texts, as Postgres reads and prints them.
+/* scalar.h -- bool, integer, uuid, pg_lsn and bytea texts, as Postgres reads and prints them.
  *
  * The parts of value.h that are hot or long enough to stand alone. Parsers pass
  * over blanks where Postgres does and refuse with its SQLSTATEs and words. */
@@ -23,6 +23,9 @@ enum fate int_parse(struct slice text, int bytes, int64_t *ret, struct err *err)
 
 enum fate uuid_parse(struct slice text, uint8_t ret[UUID_SIZE], struct err *err) NODISCARD;
 void uuid_print(struct buf *out, const uint8_t uuid[UUID_SIZE]); /* lower case */
+
+/* A pg_lsn: "16/B374D848". */
+bool lsn_parse(struct slice text, uint64_t *ret_lsn);
 
 /* \x6162 or the escape format a\\b\001; the bytes go to the arena. */
 enum fate bytea_parse(

@@ -96,6 +96,8 @@ def test_a_user_with_a_password_file(world):
 def test_tls_with_a_certificate_that_is_trusted(world):
     folder, _, tls = world
     assert check(folder, [tls.url], *login(folder), f"ca_file: {tls.cert}") == (0, "")
+    asked = subprocess.run([BIN / "sluicectl", "check", pathlib.Path(folder) / "p.yaml"], capture_output=True, text=True, timeout=120)
+    assert "4 ClickHouse: 0 rows" in asked.stdout, asked.stdout + asked.stderr  # no worker runs, but it is asked
     code, words = check(folder, [tls.url], *login(folder))
     assert code in (2, 3) and "certificate" in words, words
 

@@ -14,24 +14,6 @@
 #include "work/enrich_batch.h"
 
 static void
-lsns_are_read(void **state)
-{
-	static const char *const wrong[] = { "", "/", "1", "1/", "/1", "G/1", "1/G", "1/2/3",
-		"100000000/0", "0/100000000", " ", "16/B374D848 and more than fits" };
-	uint64_t lsn = 0;
-
-	(void)state;
-	assert_true(barrier_lsn(SLICE("16/B374D848"), &lsn));
-	assert_true(lsn == UINT64_C(0x16B374D848));
-	assert_true(barrier_lsn(SLICE("FFFFFFFF/FFFFFFFF"), &lsn));
-	assert_true(lsn == UINT64_MAX);
-	assert_true(barrier_lsn(SLICE("0/0"), &lsn));
-	assert_true(lsn == 0);
-	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-		assert_false(barrier_lsn(slice_str(wrong[i]), &lsn));
-}
-
-static void
 every_partition_has_to_reach_its_end(void **state)
 {
 	struct kafka_part at[3] = { { .offset = 5 }, { .offset = 7 },
@@ -120,7 +102,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lsns_are_read),
 		cmocka_unit_test(every_partition_has_to_reach_its_end),
 		cmocka_unit_test(keys_are_found_again),
 		cmocka_unit_test(checksums_tell_columns_apart),

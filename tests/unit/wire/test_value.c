@@ -305,10 +305,29 @@ types_have_format_type_s_words(void **state)
 	assert_int_equal(type_elem_of_oid(2951), TYPE_UUID);
 }
 
+static void
+lsns_are_read(void **state)
+{
+	static const char *const wrong[] = { "", "/", "1", "1/", "/1", "G/1", "1/G", "1/2/3",
+		"100000000/0", "0/100000000", " ", "16/B374D848 and more than fits" };
+	uint64_t lsn = 0;
+
+	(void)state;
+	assert_true(lsn_parse(SLICE("16/B374D848"), &lsn));
+	assert_true(lsn == UINT64_C(0x16B374D848));
+	assert_true(lsn_parse(SLICE("FFFFFFFF/FFFFFFFF"), &lsn));
+	assert_true(lsn == UINT64_MAX);
+	assert_true(lsn_parse(SLICE("0/0"), &lsn));
+	assert_true(lsn == 0);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_false(lsn_parse(slice_str(wrong[i]), &lsn));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lsns_are_read),
 		cmocka_unit_test(text_and_json_are_each_other_s_inverse),
 		cmocka_unit_test(null_is_null),
 		cmocka_unit_test(wrong_json_is_refused),
